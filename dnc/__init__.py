@@ -1,0 +1,74 @@
+"""Deep-n-Cheap: search for neural networks that are accurate and cheap to train.
+
+Names are loaded when they are first used, so that `import dnc` is quick and needs neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dnc.bayesopt.acquisition import expected_improvement, log_expected_improvement
+    from dnc.bayesopt.gp import GaussianProcess
+    from dnc.bayesopt.optimizer import BayesianOptimizer, RandomSearch, SobolSearch
+    from dnc.bayesopt.similarity import Similarity, similarity
+    from dnc.config import CNN, MLP, Config, Training
+    from dnc.data import Augment, Dataset, data_root, datasets, load_data
+    from dnc.errors import ArgumentError, DataError, DncError, SearchError, StoreError
+    from dnc.networks.params import count_params
+    from dnc.objective import METRICS, Metric, Objective, register_metric
+    from dnc.searches.background import SearchHandle, start
+    from dnc.searches.estimate import Estimate, estimate
+    from dnc.searches.family import Sweep, sweep, transfer
+    from dnc.searches.model import Ensemble, Model, load_model
+    from dnc.searches.problem import Problem
+    from dnc.searches.progress import Progress
+    from dnc.searches.result import Best, SearchResult
+    from dnc.searches.search import SearchStopped, search
+    from dnc.searches.stages import StageResult, stage1, stage2, stage3
+    from dnc.searches.store import Store, open_store
+    from dnc.searches.workers import Workers
+    from dnc.space import CNNSpace, MLPSpace, TrainingSpace
+    from dnc.trial import Epoch, Trial, Visit
+
+_HOMES = {
+    "dnc.bayesopt.acquisition": ("expected_improvement", "log_expected_improvement"),
+    "dnc.bayesopt.gp": ("GaussianProcess",),
+    "dnc.bayesopt.optimizer": ("BayesianOptimizer", "RandomSearch", "SobolSearch"),
+    "dnc.bayesopt.similarity": ("Similarity", "similarity"),
+    "dnc.config": ("CNN", "MLP", "Config", "Training"),
+    "dnc.data": ("Augment", "Dataset", "data_root", "datasets", "load_data"),
+    "dnc.errors": ("ArgumentError", "DataError", "DncError", "SearchError", "StoreError"),
+    "dnc.networks.params": ("count_params",),
+    "dnc.objective": ("METRICS", "Metric", "Objective", "register_metric"),
+    "dnc.searches.background": ("SearchHandle", "start"),
+    "dnc.searches.estimate": ("Estimate", "estimate"),
+    "dnc.searches.family": ("Sweep", "sweep", "transfer"),
+    "dnc.searches.model": ("Ensemble", "Model", "load_model"),
+    "dnc.searches.problem": ("Problem",),
+    "dnc.searches.progress": ("Progress",),
+    "dnc.searches.result": ("Best", "SearchResult"),
+    "dnc.searches.search": ("SearchStopped", "search"),
+    "dnc.searches.stages": ("StageResult", "stage1", "stage2", "stage3"),
+    "dnc.searches.store": ("Store", "open_store"),
+    "dnc.searches.workers": ("Workers",),
+    "dnc.space": ("CNNSpace", "MLPSpace", "TrainingSpace"),
+    "dnc.trial": ("Epoch", "Trial", "Visit"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted([*_HOME_OF, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'dnc' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

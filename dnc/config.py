@@ -1,0 +1,256 @@
+"""What a trial trains: an architecture (CNN or MLP) and its training hyperparameters.
+
+Everything here is frozen, validated and *canonical*: a field without effect is normalised away, so that
+two configs describe the same network if and only if they are equal. That makes the hash of a config's
+content (`Config.key`) a sound name for it in the trial store.
+
+Layers are counted from 1, as in the paper ("the 4th layer has a stride of 2").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from dnc.errors import ArgumentError, check_choice, check_float, check_int, plain
+
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "gelu", "tanh")
+MAX_WIDTH = 100_000  # channels or nodes of one layer: far above any search space, far below an overflow
+MAX_LAYERS = 1_000
+SHORTCUT_SPAN = 2  # a shortcut skips two conv layers (Sec. 3.1)
+
+
+@dataclass(frozen=True)
+class CNN:
+    """A convolutional network: 3x3 conv blocks, global average pooling, one linear classifier (Sec. 3.1).
+
+    Args:
+        channels: output channels of each conv layer, c_1 … c_n.
+        strides: layers (from 1) whose convolution has stride 2.
+        pools: layers (from 1) followed by a 2x2 max pool.
+        batchnorm: layers (from 1) with batch normalisation.
+        dropout: drop probability after each layer; one number for all of them, or one a layer. 0 is none.
+        shortcuts: layers (from 1) after which a shortcut starts; it skips two conv layers. Those that do not
+            fit (start > n - 2) are dropped.
+        activation: one of `ACTIVATIONS`.
+
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...] = ()
+    pools: tuple[int, ...] = ()
+    batchnorm: tuple[int, ...] = ()
+    dropout: tuple[float, ...] = ()
+    shortcuts: tuple[int, ...] = ()
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        channels = _widths("channels", self.channels)
+        n = len(channels)
+        if n == 0:
+            raise ArgumentError("channels=() is not allowed: a CNN needs at least one conv layer")
+        starts = _layers("shortcuts", self.shortcuts, MAX_LAYERS)
+        _set(self, channels=channels)
+        _set(self, strides=_layers("strides", self.strides, n), pools=_layers("pools", self.pools, n))
+        _set(self, batchnorm=_layers("batchnorm", self.batchnorm, n), dropout=_drops(self.dropout, n))
+        _set(self, shortcuts=tuple(s for s in starts if s <= n - SHORTCUT_SPAN))
+        check_choice("activation", self.activation, ACTIVATIONS)
+
+    @property
+    def depth(self) -> int:
+        """Number of conv layers."""
+        return len(self.channels)
+
+    def __str__(self) -> str:
+        parts = [f"CNN {'-'.join(map(str, self.channels))}"]
+        parts += [f"stride 2 at {_listing(self.strides)}"] if self.strides else []
+        parts += [f"pool after {_listing(self.pools)}"] if self.pools else []
+        if self.batchnorm:
+            parts.append("BN" if len(self.batchnorm) == self.depth else f"BN after {_listing(self.batchnorm)}")
+        drops = sorted(set(self.dropout) - {0.0})
+        if drops:
+            parts.append(f"drop {'/'.join(f'{p:g}' for p in drops)}")
+        parts += [f"shortcuts from {_listing(self.shortcuts)}"] if self.shortcuts else []
+        parts += [self.activation] if self.activation != "relu" else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A multi-layer perceptron: hidden linear layers with an activation and dropout, one linear classifier.
+
+    Args:
+        hidden: nodes of each hidden layer; () is a linear (softmax) classifier.
+        drop: drop probability after every hidden layer. 0 is none.
+        activation: one of `ACTIVATIONS`.
+
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+
+    hidden: tuple[int, ...] = ()
+    drop: float = 0.0
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        hidden = _widths("hidden", self.hidden)
+        drop = check_float("drop", self.drop, 0, 1, open_high=True)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        _set(self, hidden=hidden, drop=drop)
+        if not hidden:  # neither has an effect without a hidden layer
+            _set(self, drop=0.0, activation="relu")
+
+    @property
+    def depth(self) -> int:
+        """Number of hidden layers."""
+        return len(self.hidden)
+
+    def __str__(self) -> str:
+        parts = [f"MLP {'-'.join(map(str, self.hidden))}" if self.hidden else "MLP without hidden layers"]
+        parts += [f"drop {self.drop:g}"] if self.drop else []
+        parts += [self.activation] if self.activation != "relu" else []
+        return ", ".join(parts)
+
+
+Architecture = CNN | MLP
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training hyperparameters, those of Stage 3.
+
+    Args:
+        lr: initial learning rate η of Adam, > 0.
+        weight_decay: L2 coefficient λ, >= 0.
+        batch_size: samples in one step, >= 1.
+
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        _set(self, lr=check_float("lr", self.lr, 0, 1e6, open_low=True))
+        _set(self, weight_decay=check_float("weight_decay", self.weight_decay, 0, 1e6))
+        _set(self, batch_size=check_int("batch_size", self.batch_size, 1))
+
+    def __str__(self) -> str:
+        return f"lr {self.lr:.3g}, weight decay {self.weight_decay:.3g}, batch {self.batch_size}"
+
+
+@dataclass(frozen=True)
+class Config:
+    """An architecture with its training hyperparameters: one point that a search can evaluate."""
+
+    arch: Architecture
+    training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.arch, (CNN, MLP)):
+            raise ArgumentError(f"arch={plain(self.arch)} is not allowed: give a dnc.CNN or a dnc.MLP")
+        if not isinstance(self.training, Training):
+            raise ArgumentError(f"training={plain(self.training)} is not allowed: give a dnc.Training")
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON: equal configs, and only they, share it."""
+        return content_hash(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that `from_dict` turns back into an equal config."""
+        family = "cnn" if isinstance(self.arch, CNN) else "mlp"
+        return {"family": family, "arch": asdict(self.arch), "training": asdict(self.training)}
+
+    def to_json(self) -> str:
+        """Canonical JSON text (sorted keys; floats keep every bit)."""
+        return canonical_json(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Config:
+        """The config that `to_dict` described.
+
+        Raises:
+            ArgumentError: not such a description.
+        """
+        kinds = {"cnn": CNN, "mlp": MLP}
+        if not isinstance(data, Mapping) or set(data) != {"family", "arch", "training"}:
+            raise ArgumentError(f"config={plain(data)} is not a config: it needs 'family', 'arch' and 'training'")
+        kind = kinds[check_choice("family", data["family"], kinds)]
+        return cls(_from_fields(kind, data["arch"]), _from_fields(Training, data["training"]))
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        """The config that `to_json` wrote.
+
+        Raises:
+            ArgumentError: not such a text.
+        """
+        try:
+            data = json.loads(text)
+        except (TypeError, ValueError):
+            raise ArgumentError(f"config={plain(text)} is not JSON: give what Config.to_json wrote") from None
+        return cls.from_dict(data)
+
+    def __str__(self) -> str:
+        return f"{self.arch}; {self.training}"
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces; refuses NaN and infinity."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def content_hash(value: object) -> str:
+    """SHA-256 (hex) of `canonical_json(value)`."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def _set(target: object, **values: object) -> None:
+    for name, value in values.items():  # the only way to normalise a field of a frozen dataclass
+        object.__setattr__(target, name, value)
+
+
+def _from_fields(kind: Any, data: object) -> Any:
+    names = {f.name for f in fields(kind)}
+    if not isinstance(data, Mapping) or not set(data) <= names:
+        raise ArgumentError(
+            f"{kind.__name__}: {plain(data)} has unknown fields: allowed are {', '.join(sorted(names))}"
+        )
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def _sequence(name: str, value: object) -> Sequence[Any]:
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise ArgumentError(f"{name}={plain(value)} is not allowed: give a tuple of numbers")
+    items = tuple(value)  # type: ignore[arg-type]
+    if len(items) > MAX_LAYERS:
+        raise ArgumentError(f"{name} has {len(items)} entries: at most {MAX_LAYERS} layers are allowed")
+    return items
+
+
+def _widths(name: str, value: object) -> tuple[int, ...]:
+    return tuple(check_int(f"{name}[{i}]", v, 1, MAX_WIDTH) for i, v in enumerate(_sequence(name, value)))
+
+
+def _layers(name: str, value: object, n: int) -> tuple[int, ...]:
+    return tuple(sorted({check_int(f"{name}[{i}]", v, 1, n) for i, v in enumerate(_sequence(name, value))}))
+
+
+def _drops(value: object, n: int) -> tuple[float, ...]:
+    items = [value] * n if not hasattr(value, "__iter__") else list(_sequence("dropout", value)) or [0.0] * n
+    if len(items) != n:
+        raise ArgumentError(f"dropout has {len(items)} entries: give one probability, or one for each of {n} layers")
+    return tuple(check_float(f"dropout[{i}]", v, 0, 1, open_high=True) for i, v in enumerate(items))
+
+
+def _listing(layers: Sequence[int]) -> str:
+    return "+".join(map(str, layers))

@@ -1,0 +1,211 @@
+"""What comes from outside made into clean arrays: layout, dtype and values of inputs, labels from 0, image size."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dnc.errors import ArgumentError, DataError, check_choice, check_int, plain
+
+LAYOUTS = ("NCHW", "NHWC")
+CHANNELS = (1, 2, 3, 4)  # an axis of this length beside longer ones is taken for the channels
+CHUNK = 4096  # images turned into floats at a time
+
+
+class RawData(NamedTuple):
+    """What a reader found: training and test arrays as they are in the files, and class names or ()."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    classes: tuple[str, ...] = ()
+
+
+def clean_inputs(
+    name: str, x: ArrayLike, image_shape: tuple[int, int, int] | None = None, layout: str | None = None
+) -> np.ndarray:
+    """Inputs as uint8 or float32: flat [N, F], or images [N, C, H, W].
+
+    uint8 stays (it is divided by 255 on use); every other number becomes float32 and is used as it is. Grey images
+    [N, H, W] get a channel axis. Four axes are told apart by the channel axis, which has 1 to 4 entries.
+
+    Args:
+        name: what to call the array in an error.
+        x: [N, F], [N, H, W], [N, C, H, W] or [N, H, W, C].
+        image_shape: (C, H, W) of the images that flat rows hold, or that four axes should have.
+        layout: "NCHW" or "NHWC" where the shape does not tell.
+
+    Raises:
+        ArgumentError: a bad image_shape or layout.
+        DataError: not numbers, NaN or infinity, no samples, a shape that does not fit.
+    """
+    shape = check_image_shape(image_shape)
+    if layout is not None:
+        check_choice("layout", layout, LAYOUTS)
+    array = as_array(name, x)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} holds {plain(str(array.dtype))}: give an array of numbers (uint8 or float)")
+    if array.ndim < 2 or array.size == 0:
+        raise DataError(f"{name} has shape {array.shape}: give samples as (N, features), (N, H, W) or (N, C, H, W)")
+    array = _arrange(name, array, shape, layout)
+    if array.dtype != np.uint8:
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise DataError(f"{name} has NaN or infinite values (as float32): clean or scale the inputs first")
+    return np.ascontiguousarray(array)
+
+
+def check_image_shape(image_shape: object) -> tuple[int, int, int] | None:
+    """`image_shape` as three whole numbers (C, H, W), or None.
+
+    Raises:
+        ArgumentError: anything else.
+    """
+    if image_shape is None:
+        return None
+    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
+        raise ArgumentError(f"image_shape={plain(image_shape)} is not allowed: give (channels, height, width)")
+    c, h, w = (check_int(f"image_shape[{i}]", v, 1, 100_000) for i, v in enumerate(image_shape))
+    return c, h, w
+
+
+def _arrange(name: str, x: np.ndarray, shape: tuple[int, int, int] | None, layout: str | None) -> np.ndarray:
+    n = len(x)
+    if x.ndim == 2 and shape is None:
+        return x
+    if x.ndim == 2 and shape is not None and x.shape[1] == math.prod(shape):
+        c, h, w = shape
+        return x.reshape(n, h, w, c).transpose(0, 3, 1, 2) if layout == "NHWC" else x.reshape(n, c, h, w)
+    if x.ndim == 3 and shape in (None, (1, *x.shape[1:])):
+        return x[:, None]
+    if x.ndim == 4:
+        c_first, c_last = x.shape[1:], (x.shape[3], *x.shape[1:3])
+        fits = [s == shape if shape else s[0] in CHANNELS for s in (c_first, c_last)]
+        if layout is None and fits[0] == fits[1] and (shape is None or fits[0]):
+            raise DataError(
+                f"{name} has shape {x.shape}, which may be (N, C, H, W) or (N, H, W, C): say layout='NCHW' or 'NHWC'"
+            )
+        last = layout == "NHWC" if layout else fits[1]
+        if shape is None or fits[last]:
+            return x.transpose(0, 3, 1, 2) if last else x
+    wanted = f"image_shape={shape}" if shape else "(N, features), (N, H, W), (N, C, H, W) or (N, H, W, C)"
+    raise DataError(f"{name} has shape {x.shape}, which does not fit {wanted}: reshape it or correct image_shape=")
+
+
+def clean_labels(
+    name: str, y: ArrayLike, n: int, classes: tuple[str, ...] | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels as int64 [N] from 0, and the class names.
+
+    Args:
+        name: what to call the array in an error.
+        y: whole numbers, or text (then the classes are the sorted texts); (N,) or (N, 1).
+        n: number of samples that there must be labels for.
+        classes: None for the training labels, which must hold every class 0 … K-1; otherwise the class names that
+            the training labels gave, and every label must be one of them.
+
+    Raises:
+        DataError: wrong length, fractions, negative labels, a class without samples, fewer than two classes.
+    """
+    array = as_array(name, y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(
+            f"{name} has shape {array.shape}: give one label a sample, shape (N,); for one-hot use argmax(1)"
+        )
+    if len(array) != n:
+        raise DataError(f"{name} has {len(array)} labels for {n} samples: give one label a sample")
+    if array.dtype.kind in "OUS":
+        return _text_labels(name, array, classes)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} holds {plain(str(array.dtype))}: give whole numbers from 0, or text")
+    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
+        bad = array[~(np.isfinite(array) & (array == np.floor(array)))][0]
+        raise DataError(f"{name} has the label {bad}: labels are whole numbers from 0 to classes - 1")
+    low, high = array.min(initial=0), array.max(initial=0)
+    top = 10_000_000 if classes is None else len(classes) - 1
+    if low < 0 or high > top:
+        wrong = low if low < 0 else high
+        raise DataError(
+            f"{name} has the label {int(wrong)}, allowed are 0 to {top}: number the classes from 0"
+            + ("" if classes is None else ", and give training samples of each")
+        )
+    labels = array.astype(np.int64)
+    if classes is not None:
+        return labels, classes
+    counts = np.bincount(labels)
+    if len(counts) < 2:
+        raise DataError(f"{name} has one class only: at least two are needed to classify")
+    gap = int(np.argmin(counts > 0))
+    if counts[gap] == 0:
+        raise DataError(
+            f"{name} has no sample of class {gap}, but labels up to {len(counts) - 1}: number the classes 0 to K-1 "
+            f"without gaps, e.g. by np.unique(y, return_inverse=True)"
+        )
+    return labels, tuple(map(str, range(len(counts))))
+
+
+def _text_labels(name: str, array: np.ndarray, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    if array.dtype.kind == "O" and not all(isinstance(v, str) for v in array):
+        raise DataError(f"{name} holds Python objects: give whole numbers from 0, or text")
+    text = np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array.astype(str)
+    names = np.unique(text) if classes is None else np.asarray(classes)
+    if classes is None and len(names) < 2:
+        raise DataError(f"{name} has one class only: at least two are needed to classify")
+    order = np.argsort(names)  # class names of a file need not be sorted
+    labels = order[np.minimum(np.searchsorted(names, text, sorter=order), len(names) - 1)]
+    unknown = names[labels] != text
+    if unknown.any():
+        raise DataError(
+            f"{name} has the label {plain(str(text[unknown][0]))}, which no training sample has: "
+            f"give training samples of each class"
+        )
+    return labels.astype(np.int64), tuple(map(str, names))
+
+
+def downsize(x: np.ndarray, image_size: int | tuple[int, int]) -> np.ndarray:
+    """Images [N, C, H, W] averaged down to `image_size` (a side, or height and width), in their own dtype.
+
+    Each new pixel is the mean over the area that it covers; uint8 is rounded to nearest.
+
+    Raises:
+        ArgumentError: not images, or larger than they are.
+    """
+    if x.ndim != 4:
+        raise ArgumentError(f"image_size={plain(image_size)} needs images: give image_shape=(channels, height, width)")
+    pair = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(pair) != 2:
+        raise ArgumentError(f"image_size={plain(image_size)} is not allowed: give one side, or (height, width)")
+    h, w = (check_int("image_size", v, 1, limit) for v, limit in zip(pair, x.shape[2:], strict=True))
+    rows, cols = area_weights(x.shape[2], h), area_weights(x.shape[3], w).T
+    out = np.empty((*x.shape[:2], h, w), dtype=x.dtype)
+    for i in range(0, len(x), CHUNK):
+        small = rows @ x[i : i + CHUNK].astype(np.float32) @ cols
+        out[i : i + CHUNK] = np.rint(small) if x.dtype == np.uint8 else small
+    return out
+
+
+def area_weights(n: int, m: int) -> np.ndarray:
+    """The matrix [m, n] that averages n pixels into m: entry (i, j) is the share of new pixel i that j covers."""
+    edges = np.arange(m + 1) * (n / m)
+    pixel = np.arange(n)
+    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+    return (np.maximum(overlap, 0) * (m / n)).astype(np.float32)
+
+
+def as_array(name: str, value: ArrayLike) -> np.ndarray:
+    """`value` as an array.
+
+    Raises:
+        DataError: it is none, e.g. because the samples differ in shape.
+    """
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):
+        raise DataError(f"{name}={plain(value)} is not one array: all samples must have the same shape") from None

@@ -1,0 +1,78 @@
+"""What augmentation is to do, as plain data; `dnc.data.augment` does it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dnc.data.arrays import CHUNK
+from dnc.errors import ArgumentError, check_float, check_int, plain
+
+PAD = 4  # pixels of zero padding on each side that the paper crops from (Sec. 3)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Standard augmentation (Sec. 3): a random crop from zero padding, a random flip, normalisation by channel.
+
+    Args:
+        pad: pixels of zero padding on each side. The crop has the size of the image.
+        flip: mirror half of the images left to right.
+        mean, std: of each channel, on the scale [0, 1] for uint8 images and on their own scale for float images.
+            () takes them from the training images.
+
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+
+    pad: int = PAD
+    flip: bool = True
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pad", check_int("pad", self.pad, 0, 1000))
+        if not isinstance(self.flip, bool):
+            raise ArgumentError(f"flip={plain(self.flip)} is not allowed: give True or False")
+        if len(self.mean) != len(self.std):
+            raise ArgumentError(f"mean and std have {len(self.mean)} and {len(self.std)} entries: give one a channel")
+        object.__setattr__(self, "mean", tuple(check_float("mean", v) for v in self.mean))
+        object.__setattr__(self, "std", tuple(check_float("std", v, 0, open_low=True) for v in self.std))
+
+
+def complete(augment: bool | Augment, flip: bool, x: np.ndarray) -> Augment | None:
+    """The augmentation asked for, with mean and std of the training images [N, C, H, W] where none are given."""
+    if augment is False:
+        return None
+    if augment is not True and not isinstance(augment, Augment):
+        raise ArgumentError(f"augment={plain(augment)} is not allowed: give True, False or a dnc.data.Augment")
+    if x.ndim != 4:
+        raise ArgumentError("augment=True needs images: give image_shape=(channels, height, width), or leave it out")
+    chosen = Augment(default_pad(x.shape[2:]), flip) if augment is True else augment
+    if chosen.mean:
+        return chosen
+    mean, std = channel_statistics(x)
+    return replace(chosen, mean=mean, std=std)
+
+
+def default_pad(size: tuple[int, ...]) -> int:
+    """The paper's 4 pixels for images of 28 and more, in proportion (an eighth, rounded up) for smaller ones."""
+    return min(PAD, math.ceil(min(size) / 8))
+
+
+def channel_statistics(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of [N, C, H, W]; uint8 on the scale [0, 1]. A constant has std 1."""
+    total, square = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    shift = x[0].astype(float).mean(axis=(1, 2), keepdims=True)  # near the mean: no cancellation in the squares
+    for i in range(0, len(x), CHUNK):
+        part = x[i : i + CHUNK] - shift
+        total += part.sum(axis=(0, 2, 3))
+        square += np.einsum("nchw,nchw->c", part, part)
+    n = x.size // x.shape[1]
+    scale = 255.0 if x.dtype == np.uint8 else 1.0
+    std = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0))
+    flat = std <= 1e-12 * np.maximum(1, np.abs(shift.ravel()))
+    mean = (total / n + shift.ravel()) / scale
+    return tuple(mean.tolist()), tuple(np.where(flat, 1.0, std / scale).tolist())

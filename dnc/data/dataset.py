@@ -1,0 +1,253 @@
+"""A data set: arrays split into training, validation and test, with the augmentation to train with."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dnc.config import canonical_json
+from dnc.data import arrays, splits
+from dnc.data.augmentation import Augment, complete
+from dnc.errors import ArgumentError, DataError, check_int, plain
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Arrays to search, train and test on. Treat them as read-only: the fingerprint is computed once.
+
+    Inputs are uint8 (divided by 255 on use) or float32 (used as they are), C-contiguous, shape [N, *input_shape]
+    with input_shape (C, H, W) or (features,). Labels are int64 [N] in [0, n_classes). The test set may be empty.
+
+    `load_data` and `Dataset.from_arrays` make them.
+
+    Raises:
+        DataError: arrays that do not fit together.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    n_classes: int
+    augment: Augment | None = None
+    classes: tuple[str, ...] = ()
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for part, x, y in self._parts():
+            if x.dtype not in (np.uint8, np.float32) or x.dtype != self.x_train.dtype or not x.flags.c_contiguous:
+                raise DataError(f"x_{part} is {x.dtype}: all inputs must be C-contiguous uint8, or all float32")
+            if x.shape[1:] != self.input_shape or x.ndim not in (2, 4):
+                raise DataError(f"x_{part} has samples of shape {x.shape[1:]}, the training data {self.input_shape}")
+            if y.dtype != np.int64 or y.shape != (len(x),):
+                raise DataError(f"y_{part} is {y.dtype} {y.shape} for {len(x)} samples: give int64 labels (N,)")
+            if y.min(initial=0) < 0 or y.max(initial=0) >= self.n_classes:
+                raise DataError(f"y_{part} has labels outside 0 to {self.n_classes - 1}")
+        if self.augment is not None and (not self.is_image or len(self.augment.mean) != self.input_shape[0]):
+            raise DataError(f"augment={plain(self.augment)} does not fit samples of shape {self.input_shape}")
+        if not self.classes:
+            object.__setattr__(self, "classes", tuple(map(str, range(self.n_classes))))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        x: ArrayLike,
+        y: ArrayLike,
+        x_test: ArrayLike | None = None,
+        y_test: ArrayLike | None = None,
+        x_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        val_fraction: float = 0.2,
+        name: str = "arrays",
+        image_shape: tuple[int, int, int] | None = None,
+        stratify: bool = True,
+        split_seed: int = 0,
+        augment: bool | Augment = False,
+        *,
+        flip: bool = True,
+        layout: str | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        n_train: int | None = None,
+        n_val: int | None = None,
+        n_test: int | None = None,
+        classes: tuple[str, ...] = (),
+    ) -> Dataset:
+        """A data set from arrays in memory, which are copied.
+
+        Args:
+            x, y: samples and labels to train on, and to take the validation set from where x_val is not given.
+                x is (N, features), (N, H, W), (N, C, H, W) or (N, H, W, C); y holds 0 … K-1, or text.
+            x_test, y_test: samples and labels to test on. Without them there is no test set.
+            x_val, y_val: samples and labels to validate on.
+            val_fraction: share of x to validate on where x_val is not given.
+            name: what to call the data.
+            image_shape: (C, H, W), to make images of flat rows.
+            stratify: keep the proportions of the classes in every split and subset.
+            split_seed: which validation set and subsets are drawn.
+            augment: True for the paper's augmentation (images only), or an `Augment`. True pads 4 pixels, in
+                proportion less for images below 28.
+            flip: whether augment=True mirrors half of the images.
+            layout: "NCHW" or "NHWC", where four axes do not tell.
+            image_size: average the images down to this side, or (height, width).
+            n_train, n_val, n_test: use only so many; smaller subsets are part of larger ones.
+            classes: names of the classes 0 … K-1.
+
+        Raises:
+            ArgumentError: a bad argument.
+            DataError: arrays that are not data to classify; the message says why.
+        """
+        if not isinstance(name, str) or not name:
+            raise ArgumentError(f"name={plain(name)} is not allowed: give a text")
+        seed = check_int("split_seed", split_seed, 0)
+        for part, a, b in (("test", x_test, y_test), ("val", x_val, y_val)):
+            if (a is None) != (b is None):
+                raise ArgumentError(f"x_{part} and y_{part} belong together: give both or neither")
+
+        def inputs(part: str, value: ArrayLike) -> np.ndarray:
+            clean = arrays.clean_inputs(part, value, image_shape, layout)
+            return clean if image_size is None else arrays.downsize(clean, image_size)
+
+        pool = inputs("x", x)
+        y_pool, found = arrays.clean_labels("y", y, len(pool), None)
+        names = _class_names(classes, found)
+
+        def given(part: str, a: ArrayLike | None, b: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+            if a is None or b is None:
+                return pool[:0].copy(), y_pool[:0].copy()
+            values = inputs(f"x_{part}", a)
+            if values.dtype != pool.dtype or values.shape[1:] != pool.shape[1:]:
+                raise DataError(
+                    f"x_{part} holds {values.dtype} {values.shape[1:]}, x holds {pool.dtype} {pool.shape[1:]}: "
+                    f"give both in the same form and scale"
+                )
+            return values, arrays.clean_labels(f"y_{part}", b, len(values), found)[0]
+
+        tests, y_tests = given("test", x_test, y_test)
+        if x_val is None:
+            order = splits.sample_order(y_pool, seed, stratify)
+            train, val = splits.split(order, splits.validation_size(len(pool), val_fraction), n_train, n_val)
+            vals, y_vals = pool, y_pool
+        else:
+            vals, y_vals = given("val", x_val, y_val)
+            train = splits.subset(y_pool, "n_train", n_train, seed, stratify)
+            val = splits.subset(y_vals, "n_val", n_val, seed, stratify)
+        test = splits.subset(y_tests, "n_test", n_test, seed, stratify)
+        x_train = np.array(pool[train])  # copies, so that the caller's arrays may change
+        return cls(
+            name=name,
+            x_train=x_train,
+            y_train=np.array(y_pool[train]),
+            x_val=np.array(vals[val]),
+            y_val=np.array(y_vals[val]),
+            x_test=np.array(tests[test]),
+            y_test=np.array(y_tests[test]),
+            n_classes=len(names),
+            augment=complete(augment, flip, x_train),
+            classes=names,
+            split_seed=seed,
+        )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (C, H, W), or (features,)."""
+        return self.x_train.shape[1:]
+
+    @property
+    def n_train(self) -> int:
+        """Number of samples to train on."""
+        return len(self.x_train)
+
+    @property
+    def n_val(self) -> int:
+        """Number of samples to validate on."""
+        return len(self.x_val)
+
+    @property
+    def n_test(self) -> int:
+        """Number of samples to test on, 0 if there are none."""
+        return len(self.x_test)
+
+    @property
+    def n_features(self) -> int:
+        """Numbers in one sample."""
+        return math.prod(self.input_shape)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the samples are images (C, H, W)."""
+        return len(self.input_shape) == 3
+
+    @property
+    def augmentation_id(self) -> str:
+        """What augmentation does, in short, "" if there is none: timings of different ones are not the same."""
+        return "" if self.augment is None else f"crop{self.augment.pad}{'+flip' if self.augment.flip else ''}+norm"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the content: shapes, dtypes and bytes of all splits, class count and augmentation."""
+        augment = None if self.augment is None else asdict(self.augment)
+        form = [[part, x.shape, x.dtype.str, y.dtype.str] for part, x, y in self._parts()]
+        digest = hashlib.sha256(canonical_json([form, self.n_classes, augment]).encode())
+        for _, x, y in self._parts():
+            digest.update(x.data if x.size else b"")
+            digest.update(y.data if y.size else b"")
+        return digest.hexdigest()
+
+    def flatten(self) -> Dataset:
+        """The same samples as flat rows (N, features) without augmentation, as an MLP sees them."""
+        return self._flat
+
+    @cached_property
+    def _flat(self) -> Dataset:
+        if not self.is_image and self.augment is None:
+            return self
+        rows = {f"x_{part}": x.reshape(len(x), self.n_features) for part, x, _ in self._parts()}
+        return replace(self, augment=None, **rows)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k != "_flat"}  # a view here, a second copy in a worker
+
+    def final(self) -> Dataset:
+        """For the final training: train on training and validation samples, "validate" on the test set.
+
+        Without test samples the validation set of the result is empty. Augmentation keeps its mean and std.
+        """
+        return replace(
+            self,
+            x_train=np.concatenate([self.x_train, self.x_val]),
+            y_train=np.concatenate([self.y_train, self.y_val]),
+            x_val=self.x_test,
+            y_val=self.y_test,
+        )
+
+    def describe(self) -> str:
+        """One line: name, sizes, shape, classes, augmentation."""
+        kind = f"{'x'.join(map(str, self.input_shape))} {self.x_train.dtype}"
+        extra = f", augmented ({self.augmentation_id})" if self.augment else ""
+        sizes = f"{self.n_train:,} train / {self.n_val:,} val / {self.n_test:,} test"
+        return f"{self.name}: {sizes}, {kind}, {self.n_classes} classes{extra}"
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.describe()}>"
+
+    def _parts(self) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
+        return (
+            ("train", self.x_train, self.y_train),
+            ("val", self.x_val, self.y_val),
+            ("test", self.x_test, self.y_test),
+        )
+
+
+def _class_names(given: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(map(str, given)) or found
+    if len(names) != len(found):
+        raise DataError(f"there are {len(names)} class names for {len(found)} classes: give one name a class")
+    return names

@@ -1,0 +1,103 @@
+"""One family of errors, and the checks that raise them.
+
+Every message says what was given, what is allowed and what to do, in one line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+
+
+class DncError(Exception):
+    """Base of every error that `dnc` raises on purpose; its text is one line for the user."""
+
+
+class ArgumentError(DncError, ValueError):
+    """A bad argument: wrong type, outside its range, or an unknown name."""
+
+
+class DataError(DncError):
+    """A data set that is missing, unreadable or not usable for classification."""
+
+
+class StoreError(DncError):
+    """A trial store that cannot be opened, read or written."""
+
+
+class SearchError(DncError):
+    """A search that cannot go on, e.g. because every trial of a stage failed."""
+
+
+def plain(value: object, limit: int = 60) -> str:
+    """`value` as short one-line text for an error message."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
+    """Return `value` if it is one of `allowed`; otherwise name the nearest one.
+
+    Raises:
+        ArgumentError: `value` is not one of `allowed`.
+    """
+    choices = list(allowed)
+    if isinstance(value, str) and value in choices:
+        return value
+    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ArgumentError(f"{name}={plain(value)} is unknown: choose one of {', '.join(map(repr, choices))}{hint}")
+
+
+def check_int(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return `value` as an int in [low, high]; bools and fractions are refused.
+
+    Raises:
+        ArgumentError: not a whole number, or outside the range.
+    """
+    allowed = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
+    whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer()
+    if not whole or int(value) < low or (high is not None and int(value) > high):  # type: ignore[call-overload]
+        raise ArgumentError(f"{name}={plain(value)} is not allowed: give {allowed}")
+    return int(value)  # type: ignore[call-overload]
+
+
+def check_float(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """Return `value` as a finite float within the bounds.
+
+    Raises:
+        ArgumentError: not a finite number, or outside the bounds.
+    """
+    left, right = "(" if open_low else "[", ")" if open_high else "]"
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
+        number = float(value)
+        if (low < number if open_low else low <= number) and (number < high if open_high else number <= high):
+            return number
+    allowed = (
+        "a finite number" if math.isinf(low) and math.isinf(high) else f"a number in {left}{low:g}, {high:g}{right}"
+    )
+    raise ArgumentError(f"{name}={plain(value)} is not allowed: give {allowed}")
+
+
+def check_bounds(name: str, value: object, low: int, high: int | None = None) -> tuple[int, int]:
+    """Return a pair of whole numbers (lower, upper) with low <= lower <= upper <= high.
+
+    Raises:
+        ArgumentError: not a pair, out of range, or the wrong way round.
+    """
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ArgumentError(f"{name}={plain(value)} is not allowed: give two whole numbers (lower, upper)")
+    lower, upper = check_int(f"{name}[0]", value[0], low, high), check_int(f"{name}[1]", value[1], low, high)
+    if lower > upper:
+        raise ArgumentError(f"{name}={plain(value)} is the wrong way round: give (lower, upper) with lower <= upper")
+    return lower, upper

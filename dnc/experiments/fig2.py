@@ -1,0 +1,84 @@
+"""Figure 2: the similarity of two CNNs under the conv channel kernel, computed and drawn step by step."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from dnc.config import CNN
+from dnc.experiments.output import circumstances
+from dnc.experiments.scale import Options, Record, Say
+from dnc.experiments.statistics import FAILS, HOLDS, Interval, Verdict
+from dnc.plots.kernel import KernelInfo, LayerTerm, draw_kernel, kernel_info
+from dnc.plots.style import Picture
+from dnc.space import CNNSpace
+
+NETS = CNN(channels=(50, 80)), CNN(channels=(36, 61, 107))
+PRINTED = {"sigma_1": (0.682, 3), "sigma_2": (0.466, 3), "sigma_3": (0.01, 2), "total": (0.386, 3)}  # value, digits
+
+
+@dataclass(frozen=True)
+class Figure2:
+    """Nothing is trained: the numbers are the same at every scale."""
+
+    name: str = "fig2"
+
+    def check(self, options: Options) -> None:
+        """Options are checked although few of them matter here."""
+        options.check(self.name)
+
+    def estimate(self, options: Options) -> str:
+        """No training, so no wait."""
+        return "about a second: nothing is trained"
+
+    def run(self, options: Options, say: Say, progress: bool = True) -> Record:
+        """Compute the similarity: one row a conv layer."""
+        import pandas as pd
+
+        begun = time.perf_counter()
+        info = kernel_info(*NETS, CNNSpace())
+        frame = pd.DataFrame([{**t._asdict(), "part": t.part} for t in info.terms])
+        frame = frame.astype({"channels_i": "Int64", "channels_j": "Int64"})
+        facts = {"figure": "2", "omega": info.omega, "total": info.total}
+        return Record(frame, {**facts, **circumstances(options, time.perf_counter() - begun)})
+
+    def info(self, record: Record) -> KernelInfo:
+        """Plain data of the picture."""
+        terms = tuple(
+            LayerTerm(
+                int(row.layer), _channels(row.channels_i), _channels(row.channels_j), row.low, row.high, row.r,
+                row.distance, row.kernel, row.weight,
+            )
+            for row in record.frame.itertuples()
+        )  # fmt: skip
+        return KernelInfo(terms, float(record.facts["omega"]), float(record.facts["total"]))
+
+    def claims(self, record: Record) -> tuple[Verdict, ...]:
+        """The four numbers that the paper prints."""
+        info = self.info(record)
+        found = {**{f"sigma_{t.layer}": t.kernel for t in info.terms}, "total": info.total}
+        gaps = {name: round(found[name], digits) - value for name, (value, digits) in PRINTED.items()}
+        worst = max(gaps.values(), key=abs)
+        return (
+            Verdict(
+                "σ1 = 0.682, σ2 = 0.466, σ3 = 0.01; combining these yields 0.386",
+                HOLDS if worst == 0 else FAILS,
+                Interval(worst, worst, worst, len(gaps)),
+                "computed: " + ", ".join(f"{name} = {found[name]:.4f}" for name in PRINTED),
+                "exact: computed minus printed, to the printed digits",
+            ),
+        )
+
+    def draw(self, record: Record) -> Picture:
+        """Fig. 2."""
+        return draw_kernel(self.info(record))
+
+
+def _channels(value: Any) -> int | None:
+    return int(value) if isinstance(value, numbers.Real) and math.isfinite(value) else None  # None, NaN or pandas.NA
+
+
+EXPERIMENT = Figure2()

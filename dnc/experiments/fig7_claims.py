@@ -1,0 +1,89 @@
+"""The three claims of Sec. 4.3, judged on the tidy rows of Fig. 7.
+
+For a w_c and a seed, f(arm) is the best f of the arm's whole search. The baselines are random and grid search, BO is its
+balanced and its extreme kind; each pair is represented by its mean, so that no side has the luck of the better of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dnc.experiments.statistics import Interval, Verdict, everywhere, exceeds, method, paired, stays_below
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BASELINES, BO = ("random", "sobol"), ("balanced", "extreme")
+LOW_COMPLEXITY, HIGH_PERFORMING = 1.0, 0.01  # w_c from here on; w_c up to here
+MARGIN = 0.005  # half a percentage point of accuracy: what counts as significant for high performing models
+
+
+def final_f(frame: pd.DataFrame) -> pd.DataFrame:
+    """Best f of each search: index (wc, seed), one column an arm."""
+    last = frame.sort_values(["stage", "step"], kind="stable").groupby(["wc", "seed", "arm"])["best_so_far"].last()
+    return last.unstack("arm")
+
+
+def judge(frame: pd.DataFrame) -> tuple[Verdict, ...]:
+    """Verdicts on the claims of Sec. 4.3."""
+    f = final_f(frame)
+    advantage = f[list(BASELINES)].mean(axis=1) - f[list(BO)].mean(axis=1)  # > 0: BO is better
+    more_steps = f["balanced"] - f["extreme"]  # > 0: 29 steps are better than 15
+    wcs = sorted(set(frame["wc"]))
+    how = method(frame["seed"].nunique())
+    return (
+        _each_occasion(advantage, wcs, how),
+        _low_complexity(more_steps, [w for w in wcs if w >= LOW_COMPLEXITY], how),
+        _high_performing(advantage, [w for w in wcs if w <= HIGH_PERFORMING], how),
+    )
+
+
+def _each_occasion(advantage: pd.Series, wcs: Sequence[float], how: str) -> Verdict:
+    by_wc = [(f"w_c = {wc:g}", _by_seed(advantage, [wc])) for wc in wcs]
+    least = min((interval for _, interval in by_wc), key=lambda i: i.low if i.n > 1 else i.mean)
+    better = int((advantage > 0).sum())
+    return Verdict(
+        "BO outperforms random and grid search on each occasion",
+        everywhere([exceeds(interval) for _, interval in by_wc]),
+        least,
+        f"f of the baselines minus f of BO, at the w_c where it is least certain; holds if the interval is above 0 at every w_c. "
+        f"BO was better in {better} of {len(advantage)} pairs of w_c and seed",
+        how,
+        (*by_wc, ("mean over all w_c", _by_seed(advantage, wcs))),
+    )
+
+
+def _low_complexity(more_steps: pd.Series, wcs: Sequence[float], how: str) -> Verdict:
+    interval = _by_seed(more_steps, wcs)
+    return Verdict(
+        "more optimization steps are beneficial for low complexity models",
+        exceeds(interval),
+        interval,
+        f"f of balanced BO minus f of extreme BO at w_c = {_listed(wcs)}; holds if the interval is above 0",
+        how,
+    )
+
+
+def _high_performing(advantage: pd.Series, wcs: Sequence[float], how: str) -> Verdict:
+    interval = _by_seed(advantage, wcs)
+    return Verdict(
+        "the advantages of BO are not significant for high performing models",
+        stays_below(interval, MARGIN),
+        interval,
+        f"f of the baselines minus f of BO at w_c = {_listed(wcs)}; holds if the interval is below {MARGIN:g}, half a "
+        "percentage point of accuracy",
+        how,
+    )
+
+
+def _by_seed(differences: pd.Series, wcs: Sequence[float]) -> Interval:
+    """The interval of each seed's mean over these w_c: differences of one seed share its data and weights."""
+    table = differences.unstack("seed").loc[list(wcs)]
+    return paired(np.asarray(table.mean(axis=0), dtype=float).tolist())
+
+
+def _listed(wcs: Sequence[float]) -> str:
+    return ", ".join(f"{w:g}" for w in wcs)

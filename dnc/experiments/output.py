@@ -1,0 +1,100 @@
+"""Records of experiments as files: picture (.png, .pdf), tidy data (.csv), and how they came about (.json)."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from dnc.errors import DataError, DncError, plain
+from dnc.experiments.scale import Experiment, Options, Record
+from dnc.experiments.statistics import Verdict
+from dnc.plots.style import save
+from dnc.searches.environment import versions
+from dnc.training.engine import machine_name
+
+FORMAT = 1  # of the .json file
+
+
+def write(
+    experiment: Experiment, record: Record, claims: Sequence[Verdict], folder: Path, *, data: bool = True
+) -> tuple[Path, ...]:
+    """Write a record and its picture to `folder`, which is made if it is not there. Returns the files.
+
+    Args:
+        data: False writes the picture alone.
+
+    Raises:
+        DncError: a file cannot be written.
+    """
+    name = experiment.name
+    figure = experiment.draw(record)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = save(figure, folder, name)
+        if not data:
+            return paths
+        table, facts = folder / f"{name}.csv", folder / f"{name}.json"
+        _replace(table, record.frame.to_csv(index=False, lineterminator="\n"))
+        content = {"format": FORMAT, **record.facts, "claims": [c.to_dict() for c in claims]}
+        _replace(facts, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    except OSError as error:
+        raise DncError(f"out={str(folder)!r} cannot be written ({error.strerror}): give another folder") from error
+    return (*paths, table, facts)
+
+
+def read(name: str, folder: Path) -> Record:
+    """Read a record that `write` wrote.
+
+    Raises:
+        DataError: it is not there, or not readable.
+    """
+    import pandas as pd
+
+    table, facts = folder / f"{name}.csv", folder / f"{name}.json"
+    missing = [p.name for p in (table, facts) if not p.is_file()]
+    if missing:
+        raise DataError(
+            f"records={str(folder)!r} has no {' and no '.join(missing)}: run it first (without --replot), or give the folder "
+            "that has them"
+        )
+    try:
+        content = json.loads(facts.read_text(encoding="utf-8"))
+        text = StringIO(table.read_text(encoding="utf-8"))
+        frame = pd.read_csv(text, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ValueError(f"format {content.get('format') if isinstance(content, dict) else None!r}, not {FORMAT}")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name} in records={str(folder)!r} cannot be read ({plain(str(error))}): run it again") from error
+    return Record(frame, {k: v for k, v in content.items() if k not in ("format", "claims")})
+
+
+def circumstances(options: Options, seconds: float) -> dict[str, Any]:
+    """Facts about a run that every record has: scale, hardware, versions, date, wall seconds."""
+    engine = options.engine()
+    return {
+        "scale": options.scale_name(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "hardware": {
+            "machine": machine_name(engine),
+            "engine": engine.id,
+            "workers": options.worker_count(),
+            "cores": os.cpu_count(),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+        "versions": {**versions(), "pandas": version("pandas"), "matplotlib": version("matplotlib")},
+    }
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,106 @@
+"""Every figure and table of the paper: what can be reproduced now, and how long it takes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dnc.errors import ArgumentError, check_choice
+from dnc.experiments.scale import SCALES, Experiment
+
+READY, PLANNED, DIAGRAM = "ready", "planned", "diagram"
+KINDS = ("figure", "table", "appendix")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure, table or appendix of the paper.
+
+    Attributes:
+        kind, key: how the command line names it, e.g. "figure" and "7".
+        title: what it shows.
+        module: where its `EXPERIMENT` is; empty if it is not there yet.
+        time: what a run takes, by scale, as measured on two CPU cores ("paper": on one GPU).
+    """
+
+    kind: str
+    key: str
+    title: str
+    module: str = ""
+    time: Mapping[str, str] = field(default_factory=dict)
+    diagram: bool = False
+
+    @property
+    def status(self) -> str:
+        """ "ready", "planned" or "diagram"."""
+        return READY if self.module else DIAGRAM if self.diagram else PLANNED
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return f"{self.kind.capitalize()} {self.key}" if self.kind != "appendix" else f"Appendix {self.key}"
+
+    def load(self) -> Experiment:
+        """The experiment.
+
+        Raises:
+            ArgumentError: it is not there yet.
+        """
+        if self.diagram:
+            raise ArgumentError(f"{self.name} is a diagram ({self.title.lower()}): there is nothing to compute")
+        if not self.module:
+            ready = ", ".join(e.name for e in ENTRIES if e.module)
+            raise ArgumentError(f"{self.name} comes with a later release; ready are {ready} (see --list)")
+        return importlib.import_module(self.module).EXPERIMENT
+
+
+ENTRIES = (
+    Entry("figure", "1", "The three stages of the search", diagram=True),
+    Entry(
+        "figure", "2", "Similarity of two CNNs, step by step", "dnc.experiments.fig2",
+        dict.fromkeys(SCALES, "1 s"),
+    ),
+    Entry("figure", "3", "CNN families for different w_c"),
+    Entry("figure", "4", "MLP families for different w_c, penalties t_tr and N_p"),
+    Entry("figure", "5", "Search transfer between data sets"),
+    Entry("figure", "6", "Greedy against non-greedy search"),
+    Entry(
+        "figure", "7", "Bayesian optimization against random and grid search", "dnc.experiments.fig7",
+        {"smoke": "1-2 min", "small": "40 min", "paper": "GPU days"},
+    ),
+    Entry("figure", "8", "Single networks against ensembles"),
+    Entry("table", "1", "Features of AutoML frameworks"),
+    Entry("table", "2", "Frameworks compared on CNNs for CIFAR-10"),
+    Entry("table", "3", "Frameworks compared on MLPs"),
+    Entry("appendix", "kernel", "Validity of the kernel"),
+    Entry("appendix", "bo-hyperparameters", "Hyperparameters of Bayesian optimization"),
+    Entry("appendix", "platforms", "CPU against GPU"),
+    Entry("appendix", "ensembling", "Ensembles of the n best configs"),
+)  # fmt: skip
+
+
+def find(kind: str, key: str) -> Entry:
+    """The entry that the command line names.
+
+    Raises:
+        ArgumentError: no such entry.
+    """
+    check_choice("kind", kind, KINDS)
+    known = {e.key: e for e in ENTRIES if e.kind == kind}
+    return known[check_choice(kind, key, known)]
+
+
+def ready() -> tuple[Entry, ...]:
+    """What can be run."""
+    return tuple(e for e in ENTRIES if e.module)
+
+
+def listing() -> str:
+    """All entries as a table for people."""
+    rows = [("", "what it shows", "status", *SCALES)]
+    rows += [(e.name, e.title, e.status, *(e.time.get(s, "-") for s in SCALES)) for e in ENTRIES]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""The search objective, eqs. (1), (2a) and (2b), and the registry of complexity metrics.
+
+    f = f_p + w_c f_c,    f_p = 1 - best validation accuracy,    f_c = c / c_0
+
+f is composed from trials when it is read, never stored with them: one set of trials answers every w_c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dnc.config import Config
+from dnc.errors import ArgumentError, check_choice, check_float, plain
+from dnc.trial import Trial
+
+
+class Subject(Protocol):
+    """What a complexity metric may look at."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def n_classes(self) -> int: ...
+    @property
+    def n_train(self) -> int: ...
+
+    def build(self) -> Any:
+        """The network as a torch module on the CPU, in evaluation mode."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A complexity metric c.
+
+    Attributes:
+        name: what `penalty=` calls it.
+        unit: its unit, for axes and tables.
+        label: its name in figures.
+        compute: `Subject -> float`; None for the built-in t_tr and n_params, which the evaluation itself gives.
+        measured: True if it depends on the machine (a time), False if on the config alone (a count).
+    """
+
+    name: str
+    unit: str
+    label: str
+    compute: Callable[[Subject], float] | None = None
+    measured: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "t_tr": Metric("t_tr", "s", "training time per epoch", measured=True),
+    "n_params": Metric("n_params", "parameters", "parameter count"),
+}
+
+
+def register_metric(
+    name: str, compute: Callable[[Subject], float], *, unit: str = "", label: str = "", measured: bool = False
+) -> Metric:
+    """Make `penalty=name` possible: `compute(subject)` gives a finite number >= 0 for a config.
+
+    It runs in the calling process. With `measured=True` its values belong to this machine.
+
+    Raises:
+        ArgumentError: the name is taken by a built-in metric or is no identifier.
+    """
+    if name in ("t_tr", "n_params") or not name.isidentifier():
+        raise ArgumentError(f"name={plain(name)} is not allowed: give a new identifier other than t_tr and n_params")
+    METRICS[name] = Metric(name, unit, label or name, compute, measured)
+    return METRICS[name]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """f = (1 - val_acc) + wc * c / reference.
+
+    Args:
+        wc: the penalty coefficient w_c >= 0.
+        penalty: the complexity metric c, a name in `METRICS`.
+        reference: c_0 > 0, in the metric's unit.
+
+    Raises:
+        ArgumentError: a value outside its range.
+
+    >>> f = Objective(wc=0.1, penalty="n_params", reference=100_000)
+    >>> round(f(0.9, 50_000), 12)
+    0.15
+    """
+
+    wc: float
+    penalty: str
+    reference: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wc", check_float("wc", self.wc, 0))
+        check_choice("penalty", self.penalty, METRICS)
+        object.__setattr__(self, "reference", check_float("reference", self.reference, 0, open_low=True))
+
+    def __call__(self, val_acc: ArrayLike, complexity: ArrayLike) -> Any:
+        """Eq. (1) for accuracies (fractions) and complexities of the same shape (any shape)."""
+        f_p = 1.0 - np.asarray(val_acc, dtype=float)
+        # at w_c = 0 the complexity must not matter, not even where it was not measured
+        f = f_p + self.wc * (np.asarray(complexity, dtype=float) / self.reference) if self.wc else f_p
+        return float(f) if np.ndim(f) == 0 else f
+
+    def of(self, trial: Trial) -> float:
+        """f of a trial; infinity if it failed, so that it never wins."""
+        return self(trial.val_acc, trial.complexity(self.penalty) if self.wc else 0.0) if trial.ok else float("inf")

@@ -1,0 +1,268 @@
+"""The trade-off plot as plain data: error against complexity, who wins under w_c, and the lines of equal f.
+
+`tradeoff_info` gathers everything that is to be seen; `dnc.plots.tradeoff_matplotlib` and `dnc.plots.tradeoff_plotly`
+draw it. A line of equal f is error = f - w_c c / c_0: no trial lies below the winner's own line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dnc.errors import SearchError
+from dnc.objective import METRICS
+from dnc.searches.result import SearchResult
+from dnc.tradeoff import breakpoints, pareto
+
+SYMBOLS = {"t_tr": "t_tr", "n_params": "N_p"}  # how the paper writes the metrics
+LOG_FROM = 5.0  # largest / smallest from which an axis is logarithmic
+MARGIN = 0.06  # of an axis' length, beyond the outermost points
+FACTORS = (1.0, 1.5, 2.25, 3.4, 5.0)  # equal-f lines on a logarithmic error axis, as multiples of the winner's f
+STEPS = (0.0, 0.2, 0.4, 0.6, 0.8)  # and on a linear one, as shares of its length above it
+LINE_POINTS = 32  # of one line, in each direction
+
+
+class Axis(NamedTuple):
+    """One axis: its ends (low < high) and its ticks, in data units."""
+
+    label: str
+    log: bool
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    tick_text: tuple[str, ...]
+
+
+class Line(NamedTuple):
+    """A line of equal f, clipped to the axes; x ascending."""
+
+    f: float
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+class Points(NamedTuple):
+    """What w_c does not change: the n trials that did not fail, under one penalty.
+
+    Attributes:
+        penalty, reference: the metric's name and its c_0.
+        trial: place of each point in the result's `TrialTable`.
+        x, y: complexity (the metric's unit) and error (fraction).
+        stage: the stage that found it.
+        text: its description, lines separated by newlines.
+        pareto: non-dominated points, cheapest first.
+        winners, starts: points that win at some w_c, and the w_c from which each does (eq. 1).
+    """
+
+    penalty: str
+    reference: float
+    trial: tuple[int, ...]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    stage: tuple[int, ...]
+    text: tuple[str, ...]
+    pareto: tuple[int, ...]
+    winners: tuple[int, ...]
+    starts: tuple[float, ...]
+    x_axis: Axis
+    y_axis: Axis
+
+
+class TradeoffInfo(NamedTuple):
+    """Everything a trade-off plot shows at one w_c.
+
+    Attributes:
+        points: the trials.
+        wc: w_c.
+        f: the objective of each point.
+        order: points from the best to the worst.
+        winner: the best point.
+        wins: the interval of w_c in which the winner wins.
+        lines: lines of equal f; the first is the winner's.
+        title: one line about the winner.
+    """
+
+    points: Points
+    wc: float
+    f: tuple[float, ...]
+    order: tuple[int, ...]
+    winner: int
+    wins: tuple[float, float]
+    lines: tuple[Line, ...]
+    title: str
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """Rank of each point, 1 for the winner."""
+        ranks = np.empty(len(self.order), dtype=int)
+        ranks[list(self.order)] = np.arange(1, len(self.order) + 1)
+        return tuple(ranks.tolist())
+
+
+def tradeoff_info(
+    result: SearchResult, wc: float | None = None, penalty: str | None = None, points: Points | None = None
+) -> TradeoffInfo:
+    """Everything a trade-off plot of `result` shows. Trains nothing.
+
+    Args:
+        result: a search's result.
+        wc, penalty: as in `result.rescore`; None takes the result's own.
+        points: what an earlier call with this penalty found, so that a slider need not gather it again.
+
+    Raises:
+        ArgumentError: the penalty was not recorded, or w_c is negative.
+        SearchError: no trial has finished.
+    """
+    scored = result.rescore(wc=wc, penalty=penalty)
+    objective = scored.objective
+    if points is None or (points.penalty, points.reference) != (objective.penalty, objective.reference):
+        points = _points(scored)
+    place = {trial: i for i, trial in enumerate(points.trial)}
+    order = tuple(place[int(t)] for t in scored.table.order(objective))
+    f = tuple(np.asarray(objective(1 - np.array(points.y), np.array(points.x))).tolist())
+    winner, value = order[0], objective.wc
+    title = (
+        f"w_c = {value:.3g}: {1 - points.y[winner]:.2%} validation accuracy with "
+        f"{SYMBOLS.get(points.penalty, points.penalty)} = {quantity(points.x[winner], points.penalty)}"
+    )
+    return TradeoffInfo(
+        points, value, f, order, winner, _interval(points, winner), _lines(points, value, f[winner]), title
+    )
+
+
+def quantity(value: float, penalty: str) -> str:
+    """A complexity with its unit: '0.0107 s', '82,353 parameters'."""
+    unit = METRICS[penalty].unit if penalty in METRICS else ""
+    number = f"{value:,.0f}" if penalty == "n_params" else f"{value:.3g}"
+    return f"{number} {unit}".strip()
+
+
+def _points(scored: SearchResult) -> Points:
+    table, objective = scored.table, scored.objective
+    complexity, error = table.complexity(objective.penalty), table.error
+    trial = np.flatnonzero(np.isfinite(error) & np.isfinite(complexity))
+    if not len(trial):
+        raise SearchError(f"search {scored.id} has no finished trial yet: run it (again) to get one")
+    x, y = complexity[trial], error[trial]
+    winners, starts = breakpoints(x, y, objective.reference)
+    visits = [table.visits[i] for i in trial]
+    symbol = SYMBOLS.get(objective.penalty, objective.penalty)
+    label = METRICS[objective.penalty].label
+    unit = METRICS[objective.penalty].unit if objective.penalty != "n_params" else ""
+    name = f"{label} {symbol}" if symbol != label else label
+    return Points(
+        penalty=objective.penalty,
+        reference=objective.reference,
+        trial=tuple(trial.tolist()),
+        x=tuple(x.tolist()),
+        y=tuple(y.tolist()),
+        stage=tuple(v.stage for v in visits),
+        text=tuple(
+            f"{v.trial.config.arch}\n{v.trial.config.training}\naccuracy {v.trial.val_acc:.2%}, "
+            f"t_tr {v.trial.t_tr:.3g} s, {v.trial.n_params:,} parameters, stage {v.stage}"
+            for v in visits
+        ),
+        pareto=tuple(pareto(x, y).tolist()),
+        winners=tuple(winners.tolist()),
+        starts=tuple(starts.tolist()),
+        x_axis=_axis(f"{name} ({unit})" if unit else name, x, "si" if objective.penalty == "n_params" else "g"),
+        y_axis=_axis("error: 1 − validation accuracy", y, "%"),
+    )
+
+
+def _interval(points: Points, winner: int) -> tuple[float, float]:
+    if winner not in points.winners:  # it ties with another at this very w_c
+        return math.nan, math.nan
+    i = points.winners.index(winner)
+    return points.starts[i], (*points.starts[1:], math.inf)[i]
+
+
+# ---- axes ----------------------------------------------------------------------------------------------
+
+
+def _axis(label: str, values: np.ndarray, form: str) -> Axis:
+    low, high = float(values.min()), float(values.max())
+    log = low > 0 and high / low >= LOG_FROM
+    if log:
+        pad = (high / low) ** MARGIN
+        low, high = low / pad, high * pad
+    else:
+        pad = MARGIN * (high - low) or 0.1 * abs(high) or 1.0
+        low, high = low - pad, high + pad
+    ticks = _log_ticks(low, high) if log else _linear_ticks(low, high)
+    return Axis(label, log, low, high, ticks, tuple(_tick_text(t, form) for t in ticks))
+
+
+def _log_ticks(low: float, high: float) -> tuple[float, ...]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**k for k in decades for step in steps if low <= step * 10.0**k <= high]
+        if len(ticks) <= 9:
+            return tuple(ticks)
+    return tuple(ticks[:: math.ceil(len(ticks) / 8)])
+
+
+def _linear_ticks(low: float, high: float) -> tuple[float, ...]:
+    rough = (high - low) / 5
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = unit * next(s for s in (1, 2, 5, 10) if s * unit >= rough)
+    return tuple(k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1))
+
+
+def _tick_text(value: float, form: str) -> str:
+    if form == "%":
+        return f"{100 * value:.3g} %"
+    if form == "si":
+        for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+            if abs(value) >= size:
+                return f"{value / size:.3g}{letter}"
+    return f"{value:.6g}"
+
+
+# ---- lines of equal f ----------------------------------------------------------------------------------
+
+
+def _lines(points: Points, wc: float, best: float) -> tuple[Line, ...]:
+    axis = points.y_axis
+    levels = [best * k for k in FACTORS] if axis.log else [best + k * (axis.high - axis.low) for k in STEPS]
+    lines = (_line(points, wc, level) for level in levels)
+    return tuple(line for line in lines if len(line.x) > 1)
+
+
+def _line(points: Points, wc: float, level: float) -> Line:
+    """error = level - w_c c / c_0 within both axes, sampled evenly along x and along y."""
+    x_axis, y_axis, slope = points.x_axis, points.y_axis, wc / points.reference
+    x = _spread(x_axis)
+    if slope:
+        x = np.sort(np.concatenate([x, (level - _spread(y_axis)) / slope]))
+    y = level - slope * x
+    slack = 1e-9 * (y_axis.high - y_axis.low)
+    inside = (x >= x_axis.low) & (x <= x_axis.high) & (y >= y_axis.low - slack) & (y <= y_axis.high + slack)
+    return Line(level, _rounded(x[inside]), _rounded(y[inside]))
+
+
+def _spread(axis: Axis) -> np.ndarray:
+    return (np.geomspace if axis.log else np.linspace)(axis.low, axis.high, LINE_POINTS)
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{v:.5g}") for v in values)  # finer than any screen, a third of the size in a notebook
+
+
+def wc_grid(points: Sequence[Points], own: float, per_decade: int = 20) -> tuple[float, ...]:
+    """0 and a logarithmic grid of w_c that reaches beyond every change of winner, for a slider.
+
+    Args:
+        points: of each penalty that can be chosen.
+        own: a w_c that must be among them.
+        per_decade: steps from one power of ten to the next.
+    """
+    changes = [s for p in points for s in p.starts if s > 0] + [w for w in (own,) if w > 0]
+    low = math.floor(math.log10(min(changes, default=0.01))) - 1 if changes else -3
+    high = math.ceil(math.log10(max(changes, default=1.0))) + 1 if changes else 1
+    steps = np.arange(low * per_decade, high * per_decade + 1) / per_decade
+    grid = {float(f"{10.0**k:.3g}") for k in steps}
+    return (0.0, *sorted(grid | ({own} if own > 0 else set())))

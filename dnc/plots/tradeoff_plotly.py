@@ -1,0 +1,184 @@
+"""The trade-off plot drawn by plotly: to hover over, to zoom into, and with a w_c slider that needs no kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from math import log10
+from typing import TYPE_CHECKING, Any
+
+from dnc.plots.style import INK, MUTED, PAPER, plotly_template, wc_color
+from dnc.plots.tradeoff import Axis, TradeoffInfo
+from dnc.plots.tradeoff_matplotlib import BEST, WORST
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+SYMBOLS = {1: "circle", 2: "square", 3: "diamond"}  # by stage
+FRONT, LINES, BEST_LINE, LABELS, STAGES, RINGS, WINNER = 0, 1, 2, 3, (4, 5, 6), 7, 8  # places of the traces
+HOVER = "%{text}<br>f = %{customdata:.4f}<extra></extra>"
+
+
+def draw(info: TradeoffInfo, height: int = 460) -> go.Figure:
+    """The figure of `info`, `height` pixels high and as wide as its place."""
+    import plotly.graph_objects as go
+
+    return go.Figure(traces(info), layout(info, height))
+
+
+def draw_slider(infos: Sequence[TradeoffInfo], active: int = 0, height: int = 520) -> go.Figure:
+    """The same with plotly's own slider over w_c: it works in a viewer without a kernel.
+
+    Args:
+        infos: of one result and penalty, by w_c.
+        active: which of them is shown at first.
+        height: pixels.
+    """
+    import plotly.graph_objects as go
+
+    figure = draw(infos[active], height)
+    now = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    steps, frames = [], []
+    for info in infos:
+        name, change = f"{info.wc:.3g}", moving(info)
+        data: list[dict[str, Any]] = []
+        for keys in change.values():
+            data.append({"type": "scatter"})
+            for key, value in keys.items():
+                _put(data[-1], key, value)
+        frames.append(go.Frame(name=name, data=data, traces=list(change), layout={"title": {"text": subscripted(info.title)}}))
+        steps.append({"method": "animate", "label": name, "args": [[name], now]})
+    figure.frames = frames
+    figure.update_layout(
+        margin_b=116,
+        sliders=[{
+            "active": active, "steps": steps, "pad": {"t": 56}, "currentvalue": {"prefix": subscripted("w_c = ")},
+            "ticklen": 0, "minorticklen": 0, "bordercolor": MUTED, "font": {"color": "rgba(0,0,0,0)"},
+        }],
+    )  # fmt: skip
+    figure.layout.sliders[0].currentvalue.font = {"color": INK, "size": 13}
+    return figure
+
+
+def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
+    """All traces as plotly's plain data, in the order of the constants above."""
+    points, change = info.points, moving(info)
+    none = {"hoverinfo": "skip"}
+    line = {"type": "scatter", "mode": "lines"} | none
+    front = {
+        "x": [points.x[i] for i in points.pareto], "y": [points.y[i] for i in points.pareto], "name": "Pareto front",
+        "line": {"shape": "hv", "dash": "6px,3px", "width": 1.2, "color": MUTED},
+    }  # fmt: skip
+    found: list[dict[str, Any]] = [
+        line | front,
+        line | {"name": "equal f", "line": {"width": 1}, "opacity": 0.45, "showlegend": False},
+        line | {"name": "equal f", "line": {"width": 2.2}},
+        {"type": "scatter", "mode": "text", "textposition": "top right", "showlegend": False, "cliponaxis": True} | none,
+    ]
+    for stage, symbol in SYMBOLS.items():
+        mine = _of_stage(info, stage)
+        found.append({
+            "type": "scatter", "mode": "markers", "showlegend": False, "legendgroup": f"stage {stage}",
+            "x": [points.x[i] for i in mine], "y": [points.y[i] for i in mine],
+            "text": [_markup(points.text[i]) for i in mine], "hovertemplate": HOVER,
+            "marker": {
+                "symbol": symbol, "size": 9, "line": {"width": 0.8, "color": PAPER}, "cmin": 1, "cmax": len(points.x),
+                "colorscale": [[0, BEST], [1, WORST]],
+            },
+        })  # fmt: skip
+    found.append({
+        "type": "scatter", "mode": "markers", "name": subscripted("wins at some w_c"),
+        "x": [points.x[i] for i in points.winners], "y": [points.y[i] for i in points.winners],
+        "marker": {"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 1.4}}, **none,
+    })  # fmt: skip
+    found.append({
+        "type": "scatter", "mode": "markers", "name": subscripted("wins at this w_c"), "hovertemplate": HOVER,
+        "marker": {"symbol": "star", "size": 20, "line": {"width": 1.4, "color": PAPER}},
+    })  # fmt: skip
+    for place, keys in change.items():
+        for key, value in keys.items():
+            _put(found[place], key, value)
+    for stage, symbol in SYMBOLS.items():  # the legend's marks: in one colour, not in that of some rank
+        found.append({
+            "type": "scatter", "mode": "markers", "name": f"stage {stage}", "legendgroup": f"stage {stage}",
+            "x": [None], "y": [None], "showlegend": stage in points.stage, "legendrank": 990,
+            "marker": {"symbol": symbol, "size": 9, "color": BEST},
+        })  # fmt: skip
+    return found
+
+
+def moving(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
+    """What w_c changes: new values by trace, with plotly's dotted keys."""
+    points, color, rank, winner = info.points, wc_color(info.wc), info.rank, info.winner
+    rest_x, rest_y = _joined([line.x for line in info.lines[1:]]), _joined([line.y for line in info.lines[1:]])
+    best, starts = info.lines[0], [(line.x[0], line.y[0]) for line in info.lines]
+    change: dict[int, dict[str, Any]] = {
+        LINES: {"x": rest_x, "y": rest_y, "line.color": color},
+        BEST_LINE: {"x": list(best.x), "y": list(best.y), "line.color": color},
+        LABELS: {
+            "x": [x for x, _ in starts], "y": [y for _, y in starts], "text": [f"f = {v.f:.3g}" for v in info.lines],
+            "textfont.color": color,
+        },
+        WINNER: {
+            "x": [points.x[winner]], "y": [points.y[winner]], "text": [_markup(points.text[winner])],
+            "customdata": [info.f[winner]], "marker.color": color,
+        },
+    }  # fmt: skip
+    for stage, place in zip(SYMBOLS, STAGES, strict=True):
+        mine = _of_stage(info, stage)
+        change[place] = {"marker.color": [rank[i] for i in mine], "customdata": [_short(info.f[i]) for i in mine]}
+    return change
+
+
+def layout(info: TradeoffInfo, height: int = 460) -> dict[str, Any]:
+    """plotly's layout as plain data."""
+    points = info.points
+    return {
+        "template": plotly_template(), "height": height, "title": {"text": subscripted(info.title)}, "hovermode": "closest",
+        "xaxis": _axis(points.x_axis), "yaxis": _axis(points.y_axis),
+        "legend": {"title": {"text": "darker: smaller f", "font": {"size": 12}}, "itemsizing": "trace"},
+    }  # fmt: skip
+
+
+def subscripted(text: str) -> str:
+    """w_c, t_tr and N_p with subscripts, as plotly's text wants them."""
+    for symbol in ("w_c", "t_tr", "N_p"):
+        letter, index = symbol.split("_")
+        text = text.replace(symbol, f"<i>{letter}</i><sub>{index}</sub>")
+    return text
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    ends = [axis.low, axis.high]
+    return {
+        "title": {"text": subscripted(axis.label)}, "type": "log" if axis.log else "linear",
+        "range": [log10(v) for v in ends] if axis.log else ends,
+        "tickmode": "array", "tickvals": list(axis.ticks), "ticktext": list(axis.tick_text),
+    }  # fmt: skip
+
+
+def _of_stage(info: TradeoffInfo, stage: int) -> list[int]:
+    return [i for i, s in enumerate(info.points.stage) if s == stage]
+
+
+def _joined(parts: Sequence[Sequence[float]]) -> list[float | None]:
+    """Several lines as one trace, with gaps between them."""
+    found: list[float | None] = []
+    for part in parts:
+        found += [*part, None]
+    return found
+
+
+def _markup(text: str) -> str:
+    return escape(text).replace("\n", "<br>")
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def _put(target: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for name in parents:
+        target = target.setdefault(name, {})
+    target[last] = value

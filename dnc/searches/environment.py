@@ -1,0 +1,17 @@
+"""What a result was made with: versions and hardware."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("dnc", "torch", "numpy", "scipy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # e.g. run from a source tree that is not installed
+            found[package] = "unknown"
+    return found

@@ -1,0 +1,271 @@
+"""From a config to a trial: look it up, else time and train it, and record what was measured.
+
+Cheapest first: N_p is computed, t_tr is timed, and only then the config is trained. Each measurement is recorded as
+soon as it is there, so that nothing finished is lost when the process dies.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from dnc.config import Config, content_hash
+from dnc.data.dataset import Dataset
+from dnc.errors import SearchError
+from dnc.networks.build import build
+from dnc.networks.params import count_params
+from dnc.objective import METRICS
+from dnc.searches.jobs import ClockJob, Failure, Job, TimeJob, TrainJob
+from dnc.searches.store import Store
+from dnc.searches.workers import Workers, count_workers
+from dnc.training.clock import ReferenceTime, Timing
+from dnc.training.engine import machine_id, select_engine
+from dnc.training.loop import Outcome
+from dnc.trial import Epoch, Trial
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What a registered complexity metric sees (`dnc.objective.Subject`)."""
+
+    config: Config
+    input_shape: tuple[int, ...]
+    n_classes: int
+    n_train: int
+
+    def build(self) -> Any:
+        return build(self.config.arch, self.input_shape, self.n_classes, seed=0).eval()
+
+
+class Evaluator:
+    """Evaluates configs on one data set with one engine; callable, `Config -> Trial`.
+
+    Args:
+        data: as the network family sees it.
+        epochs: epochs of a training.
+        train_seed: seed of a training's random streams.
+        store: where measurements are looked up and recorded.
+        workers: see `Problem`; a `Workers` is shared and left open.
+        device: "auto", "cpu" or "cuda".
+        penalty: a registered metric that is wanted besides t_tr and n_params.
+        stopped: asked between jobs; True raises KeyboardInterrupt, what is finished being recorded.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        epochs: int,
+        train_seed: int = 0,
+        store: Store | None = None,
+        workers: int | str | Workers = 0,
+        device: str = "auto",
+        penalty: str = "t_tr",
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.data, self.epochs, self.train_seed, self.penalty, self.stopped = data, epochs, train_seed, penalty, stopped
+        self.engine = select_engine(device)
+        self.store = store if store is not None else Store()
+        self._owns_workers = not isinstance(workers, Workers)
+        self.workers = workers if isinstance(workers, Workers) else Workers(count_workers(workers, self.engine.device))
+
+    def close(self) -> None:
+        """End the worker processes, unless they are shared."""
+        if self._owns_workers:
+            self.workers.close()
+
+    def __call__(self, config: Config) -> Trial:
+        return self.many([config])[0]
+
+    def many(self, configs: Sequence[Config]) -> list[Trial]:
+        """Trials of the configs, in their order."""
+        trials = dict(self.as_finished(configs))
+        return [trials[i] for i in range(len(configs))]
+
+    def as_finished(self, configs: Sequence[Config]) -> Iterator[tuple[int, Trial]]:
+        """Yield (index, trial) of each config as it finishes; equal configs are trained once."""
+        places: dict[Config, list[int]] = {}
+        for index, config in enumerate(configs):
+            places.setdefault(config, []).append(index)
+        self._time([c for c in places if self._timing_row(c) is None])
+        known = {c: t for c in places if (t := self.look_up(c)) is not None}
+        new = [c for c in places if c not in known]
+        new.sort(key=self._cost, reverse=True)  # the longest first, so that no worker ends alone
+        for config, trial in known.items():
+            yield from ((index, trial) for index in places[config])
+        jobs: list[Job] = [TrainJob(c, self.engine, self.epochs, self.train_seed) for c in new]
+        for number, answer in self._run(jobs):
+            config = new[number]
+            trial = self._record(config, answer)
+            yield from ((index, trial) for index in places[config])
+
+    def _run(self, jobs: list[Job]) -> Iterator[tuple[int, Any]]:
+        done = 0
+        if jobs and self.stopped():
+            raise KeyboardInterrupt
+        for item in self.workers.run(jobs, self.data, self.stopped):
+            done += 1
+            yield item
+        if done < len(jobs):
+            raise KeyboardInterrupt
+
+    # ---- trainings ----------------------------------------------------------------------------------
+
+    def identity(self, config: Config) -> dict[str, Any]:
+        """What a training depends on."""
+        return {
+            "data": self.data.fingerprint,
+            "config": config.to_dict(),
+            "epochs": self.epochs,
+            "train_seed": self.train_seed,
+            "engine": self.engine.id,
+        }
+
+    def look_up(self, config: Config) -> Trial | None:
+        """The recorded trial of a config, or None."""
+        key = content_hash(self.identity(config))
+        record = self.store.training(key)
+        return None if record is None else self._trial(config, key, record, cached=True)
+
+    def _record(self, config: Config, answer: Outcome | Failure) -> Trial:
+        identity = self.identity(config)
+        key = content_hash(identity)
+        ok = isinstance(answer, Outcome)
+        record = {
+            "status": "ok" if ok else "failed",
+            "reason": "" if ok else answer.reason,
+            "val_acc": answer.val_acc if ok else None,
+            "seconds": answer.seconds if ok else 0.0,
+            "curve": json.dumps([list(asdict(epoch).values()) for epoch in answer.curve] if ok else []),
+            "machine": machine_id(self.engine),
+        }
+        return self._trial(config, key, self.store.add_training(key, identity, record), cached=False)
+
+    def _trial(self, config: Config, key: str, record: dict[str, Any], *, cached: bool) -> Trial:
+        timing = self._timing_row(config)
+        extra = {self.penalty: self.metric(config)} if METRICS[self.penalty].compute is not None else {}
+        trial = trial_from_record(config, key, record, timing["t_tr"] if timing else None, self.n_params(config), extra)
+        return replace(trial, cached=cached)
+
+    # ---- complexity ---------------------------------------------------------------------------------
+
+    def n_params(self, config: Config) -> int:
+        """N_p, in closed form."""
+        return count_params(config.arch, self.data.input_shape, self.data.n_classes)
+
+    def timing_subject(self, config: Config) -> dict[str, Any]:
+        """What a timing depends on: not on learning rate and weight decay."""
+        described = config.to_dict()
+        return {
+            "family": described["family"],
+            "arch": described["arch"],
+            "batch_size": min(config.training.batch_size, self.data.n_train),
+            "input_shape": list(self.data.input_shape),
+            "n_classes": self.data.n_classes,
+            "n_train": self.data.n_train,
+            "augmentation": self.data.augmentation_id,
+            "engine": self.engine.id,
+            "machine": machine_id(self.engine),
+        }
+
+    def timing_key(self, config: Config) -> str:
+        """Name of a config's timing in the store."""
+        return content_hash(self.timing_subject(config))
+
+    def _timing_row(self, config: Config) -> dict[str, Any] | None:
+        return self.store.timing(self.timing_key(config))
+
+    def t_tr(self, config: Config) -> float:
+        """Training time of one epoch in seconds, looked up or measured.
+
+        Raises:
+            SearchError: it could not be measured.
+        """
+        self._time([config] if self._timing_row(config) is None else [])
+        row = self._timing_row(config)
+        if row is None:
+            raise SearchError(f"t_tr of {config} could not be measured: {self._timing_failures.get(config, 'unknown')}")
+        return float(row["t_tr"])
+
+    def _time(self, configs: Sequence[Config]) -> None:
+        unique = list({self.timing_key(c): c for c in configs}.values())  # lr and weight decay need no new timing
+        jobs: list[Job] = [TimeJob(c, self.engine, self.clock, self.epochs) for c in unique]
+        for number, answer in self._run(jobs):
+            config = unique[number]
+            if isinstance(answer, Timing):
+                self.store.add_timing(self.timing_key(config), self.timing_subject(config), asdict(answer))
+            elif isinstance(answer, Failure):
+                self._timing_failures[config] = f"while timing: {answer.reason}"
+
+    @cached_property
+    def _timing_failures(self) -> dict[Config, str]:
+        return {}
+
+    @cached_property
+    def clock(self) -> ReferenceTime:
+        """The reference network's step time on this machine, measured once and kept in the store."""
+        machine = machine_id(self.engine)
+        row = self.store.clock(machine, self.engine.id)
+        if row is None:
+            ((_, answer),) = list(self._run([ClockJob(self.engine)]))
+            if not isinstance(answer, ReferenceTime):
+                raise SearchError(f"the clock cannot be set: {getattr(answer, 'reason', answer)}")
+            row = self.store.add_clock(machine, self.engine.id, asdict(answer))
+        return ReferenceTime(**{**row, "blocks": ()})  # the blocks stay in the store
+
+    def metric(self, config: Config) -> float:
+        """The registered metric `penalty` of a config, looked up or computed in this process.
+
+        Raises:
+            SearchError: its function gave no finite number >= 0.
+        """
+        metric = METRICS[self.penalty]
+        if metric.compute is None:
+            return self.t_tr(config) if self.penalty == "t_tr" else float(self.n_params(config))
+        subject = {"metric": metric.name, "config": config.to_dict(), "input_shape": list(self.data.input_shape),
+                   "n_classes": self.data.n_classes, "n_train": self.data.n_train,
+                   "machine": machine_id(self.engine) if metric.measured else ""}  # fmt: skip
+        key = content_hash(subject)
+        value = self.store.metric(key)
+        if value is None:
+            value = float(
+                metric.compute(_Subject(config, self.data.input_shape, self.data.n_classes, self.data.n_train))
+            )
+            if not (math.isfinite(value) and value >= 0):
+                raise SearchError(
+                    f"metric {metric.name!r} gave {value!r} for {config}: it must be a finite number >= 0"
+                )
+            value = self.store.add_metric(key, metric.name, subject, value)
+        return value
+
+    def reference(self, config: Config) -> dict[str, float]:
+        """c_0 of every metric this evaluator knows, on the reference config."""
+        found = {"t_tr": self.t_tr(config), "n_params": float(self.n_params(config))}
+        return found if self.penalty in found else {**found, self.penalty: self.metric(config)}
+
+    def _cost(self, config: Config) -> float:
+        row = self._timing_row(config)
+        return float(row["t_tr"]) if row else 0.0
+
+
+def trial_from_record(
+    config: Config, key: str, record: dict[str, Any], t_tr: float | None, n_params: int, metrics: dict[str, float]
+) -> Trial:
+    """The trial that a training's row and its complexity metrics describe; without a t_tr it counts as failed."""
+    untimed = t_tr is None and record["status"] == "ok"
+    return Trial(
+        config=config,
+        val_acc=math.nan if record["val_acc"] is None else record["val_acc"],
+        t_tr=math.nan if t_tr is None else t_tr,
+        n_params=n_params,
+        status="failed" if untimed else record["status"],
+        reason="t_tr could not be measured" if untimed else record["reason"],
+        seconds=record["seconds"],
+        curve=tuple(Epoch(*point) for point in json.loads(record["curve"])),
+        metrics=metrics,
+        key=key,
+        cached=True,
+    )

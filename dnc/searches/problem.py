@@ -1,0 +1,197 @@
+"""What is searched: data, objective, budget and seeds; and how one config is evaluated.
+
+A `Problem` is what the stage functions share. Its evaluation can be replaced (`evaluate=`), so that a stage can be
+run on an analytic function; otherwise every config is looked up in the store and, if it is new, timed and trained.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dnc.config import Architecture, Config
+from dnc.errors import ArgumentError, check_choice, check_float, check_int, plain
+from dnc.objective import METRICS, Objective
+from dnc.trial import Trial, Visit
+
+if TYPE_CHECKING:
+    from dnc.data.dataset import Dataset
+    from dnc.searches.evaluate import Evaluator
+    from dnc.searches.store import Store
+    from dnc.searches.workers import Workers
+    from dnc.space import Space
+
+OPTIMIZERS = ("bayesian", "sobol", "random")
+METHODS = ("paper",)
+Evaluate = Callable[[Config], Trial]
+
+
+class Observer(Protocol):
+    """Is told of every finished step of a search."""
+
+    def __call__(self, visit: Visit) -> None: ...
+
+
+@dataclass
+class Problem:
+    """One search problem: minimise f = (1 - best validation accuracy) + wc * c / c_0 (eq. 1).
+
+    Args:
+        data: the data set; may be None only if `evaluate` is given.
+        wc: penalty coefficient w_c >= 0.
+        penalty: "t_tr" (seconds of training an epoch), "n_params", or a registered metric.
+        epochs: epochs a config is trained for; None takes the family's default (CNN 100, MLP 60).
+        seed: seed of the proposals.
+        train_seed: seed of initial weights, shuffling and dropout; None takes `seed`.
+        reference: c_0; None measures (t_tr) or computes (n_params) it on `space.reference()`.
+        store: path of the trial store, an open `Store`, or None for one in memory.
+        workers: 0 evaluates in this process; a number or "auto" starts worker processes; or a `Workers` to share.
+        device: "auto", "cpu" or "cuda".
+        method: "paper".
+        optimizer: "bayesian", "sobol" or "random": what stages 1 and 3 search with.
+        transform: "log10" models log10 f (as the authors' code does), "none" models f (as the paper says).
+        xi: exploration of expected improvement ξ.
+        noise: noise variance of the GP.
+        batch: BO proposals evaluated at a time; more than 1 keeps several workers busy.
+        history: trials of other searches that stages 1 and 3 are told before they start.
+        evaluate: replaces training, `Config -> Trial`.
+        observer: called with every finished `Visit`.
+
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+
+    data: Dataset | None
+    wc: float = 0.0
+    penalty: str = "t_tr"
+    epochs: int | None = None
+    seed: int = 0
+    train_seed: int | None = None
+    reference: float | None = None
+    store: Store | str | Path | None = None
+    workers: int | str | Workers = 0
+    device: str = "auto"
+    method: str = "paper"
+    optimizer: str = "bayesian"
+    transform: str = "log10"
+    xi: float = 1e-4
+    noise: float = 1e-4
+    batch: int = 1
+    history: Sequence[Trial] = ()
+    evaluate: Evaluate | None = None
+    observer: Observer | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    _evaluators: dict[tuple[Any, ...], Evaluator] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.wc = check_float("wc", self.wc, 0)
+        check_choice("penalty", self.penalty, METRICS)
+        check_choice("method", self.method, METHODS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("transform", self.transform, ("log10", "none"))
+        check_choice("device", self.device, ("auto", "cpu", "cuda"))
+        self.epochs = None if self.epochs is None else check_int("epochs", self.epochs, 1)
+        self.seed = check_int("seed", self.seed, 0, 2**32 - 1)
+        self.train_seed = (
+            self.seed if self.train_seed is None else check_int("train_seed", self.train_seed, 0, 2**32 - 1)
+        )
+        self.reference = None if self.reference is None else check_float("reference", self.reference, 0, open_low=True)
+        self.xi = check_float("xi", self.xi, 0)
+        self.noise = check_float("noise", self.noise, 0)
+        self.batch = check_int("batch", self.batch, 1)
+        if self.data is None and self.evaluate is None:
+            raise ArgumentError("data=None is not allowed: give a dnc.Dataset, e.g. dnc.load_data('digits')")
+        if self.data is not None and not hasattr(self.data, "x_train"):
+            raise ArgumentError(
+                f"data={plain(self.data)} is not a dnc.Dataset: see dnc.load_data and Dataset.from_arrays"
+            )
+        if self.evaluate is not None and self.reference is None:
+            raise ArgumentError("reference=None is not allowed with evaluate=: give c_0 as a number")
+
+    # ---- what depends on the space's family ------------------------------------------------------
+
+    def n_epochs(self, space: Space) -> int:
+        """Epochs that each config is trained for."""
+        return self.epochs or space.default_epochs
+
+    def dataset(self, space: Space) -> Dataset:
+        """The data as the family sees it: an MLP sees flat input without augmentation.
+
+        Raises:
+            ArgumentError: a CNN space on flat data.
+        """
+        if self.data is None:
+            raise ArgumentError("data=None: this needs the data set; give data=")
+        if space.family == "mlp":
+            return self.data.flatten()
+        if not self.data.is_image:
+            raise ArgumentError(
+                f"data {self.data.name!r} has flat samples of {self.data.n_features} numbers, but a CNNSpace needs "
+                "images: load it with image_shape=(channels, height, width), or search an MLPSpace"
+            )
+        return self.data
+
+    def evaluator(self, space: Space) -> Evaluator:
+        """The evaluator of this problem's data, epochs, seed and engine."""
+        from dnc.searches.evaluate import Evaluator
+
+        key = (space.family, self.n_epochs(space))
+        if key not in self._evaluators:
+            self._evaluators[key] = Evaluator(
+                self.dataset(space), self.n_epochs(space), self.train_seed or 0, self.open_store(), self.workers,
+                self.device, self.penalty, self.stop.is_set,
+            )  # fmt: skip
+            self.workers = self._evaluators[key].workers  # the next evaluator shares the processes
+        return self._evaluators[key]
+
+    def open_store(self) -> Store:
+        """The trial store, opened at its first use."""
+        from dnc.searches.store import Store
+
+        if not isinstance(self.store, Store):
+            self.store = Store(self.store)
+        return self.store
+
+    def preset(self, space: Space, arch: Architecture) -> Config:
+        """An architecture with the space's default training hyperparameters, as stages 1 and 2 train it."""
+        training = space.default_training(self.n_params(space, arch))
+        if self.data is not None:
+            training = replace(training, batch_size=min(training.batch_size, self.data.n_train))
+        return Config(arch, training)
+
+    def n_params(self, space: Space, arch: Architecture) -> int:
+        """N_p of an architecture on this data; 0 where there is no data (`evaluate=` alone)."""
+        from dnc.networks.params import count_params
+
+        if self.data is None:
+            return 0
+        data = self.dataset(space)
+        return count_params(arch, data.input_shape, data.n_classes)
+
+    def objective(self, space: Space) -> Objective:
+        """f with its c_0: given, or that of the space's reference config."""
+        if self.reference is None:
+            self.reference = self.references(space)[self.penalty]
+        return Objective(self.wc, self.penalty, self.reference)
+
+    def references(self, space: Space) -> dict[str, float]:
+        """c_0 of t_tr, n_params and the penalty: metrics of the space's reference config (nothing is trained)."""
+        if self.evaluate is not None:
+            return {self.penalty: self.reference or math.nan}
+        found = self.evaluator(space).reference(self.preset(space, space.reference()))
+        return found if self.reference is None else {**found, self.penalty: self.reference}
+
+    def close(self) -> None:
+        """End worker processes that this problem started."""
+        for evaluator in self._evaluators.values():
+            evaluator.close()
+
+    def __enter__(self) -> Problem:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,256 @@
+"""What a search found. f is composed here, when it is read: any w_c and any recorded penalty can be asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dnc.config import Config
+from dnc.errors import ArgumentError, SearchError, StoreError, check_choice, check_int
+from dnc.objective import METRICS, Objective
+from dnc.searches.evaluate import trial_from_record
+from dnc.searches.stages import best_visits
+from dnc.searches.store import Store
+from dnc.searches.table import TrialTable
+from dnc.space import Space, space_from_dict
+from dnc.trial import Trial, Visit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dnc.data.dataset import Dataset
+    from dnc.searches.model import Ensemble, Model
+
+
+@dataclass(frozen=True)
+class Best:
+    """The winner of a search under its objective.
+
+    Attributes:
+        config: architecture and training hyperparameters.
+        val_acc: best validation accuracy, a fraction from 0 to 1.
+        t_tr: training time of one epoch, seconds.
+        n_params: trainable parameters.
+        f: the objective (eq. 1).
+        stage: the stage that found it.
+        trial: the whole measurement.
+    """
+
+    config: Config
+    val_acc: float
+    t_tr: float
+    n_params: int
+    f: float
+    stage: int
+    trial: Trial
+
+    def __str__(self) -> str:
+        return (
+            f"f = {self.f:.4f}: {self.config}\n  validation accuracy {self.val_acc:.2%}, "
+            f"t_tr {self.t_tr:.4g} s an epoch, {self.n_params:,} parameters (stage {self.stage})"
+        )
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The result of `search`, or of a stored search.
+
+    Attributes:
+        id: the search's name in its store.
+        spec: what defines the search (plain data).
+        facts: what was measured about the run: c_0 of each metric, wall seconds, versions, machine, date.
+        space: the search space.
+        objective: f with its w_c, penalty and c_0.
+        visits: every step, in order.
+        status: "finished", "stopped" or "running".
+        data: the data set, if it is at hand.
+        store: where the trials are.
+    """
+
+    id: str
+    spec: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    space: Space
+    objective: Objective
+    visits: tuple[Visit, ...]
+    status: str = "finished"
+    data: Dataset | None = None
+    store: Store | None = None
+    table: TrialTable = field(default=None, repr=False)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.table is None:
+            object.__setattr__(self, "table", TrialTable(self.visits))
+
+    @cached_property
+    def best(self) -> Best:
+        """The trial with the smallest f.
+
+        Raises:
+            SearchError: there is no finished trial.
+        """
+        order = self.table.order(self.objective)
+        if not len(order):
+            raise SearchError(f"search {self.id} has no finished trial yet: run it (again) to get one")
+        return self._as_best(self.table.visits[order[0]])
+
+    def _as_best(self, visit: Visit) -> Best:
+        t = visit.trial
+        return Best(t.config, t.val_acc, t.t_tr, t.n_params, self.objective.of(t), visit.stage, t)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial, in the order of their first visit, with f under this result's objective."""
+        return self.table.with_f(self.objective)
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """One row a step of the search: a trial that was visited twice stands twice."""
+        import pandas as pd
+
+        frame = pd.DataFrame([v.row() for v in self.visits])
+        frame.insert(2, "f", [self.objective.of(v.trial) for v in self.visits])
+        return frame
+
+    @property
+    def search_cost(self) -> float:
+        """Recorded seconds of training and validation over all steps, looked up or not."""
+        return float(sum(v.trial.seconds for v in self.visits))
+
+    def pareto(self) -> pd.DataFrame:
+        """The non-dominated trials in (complexity, error), cheapest first."""
+        return self.table.pareto(self.objective)
+
+    def rescore(
+        self, wc: float | None = None, penalty: str | None = None, reference: float | None = None
+    ) -> SearchResult:
+        """The same trials under another w_c, penalty or c_0. Trains nothing.
+
+        Raises:
+            ArgumentError: the penalty is unknown or was not recorded, or its c_0 is not known.
+        """
+        name = check_choice("penalty", penalty or self.objective.penalty, METRICS)
+        self.table.complexity(name)
+        if reference is None:
+            known = {**self.facts.get("references", {}), self.objective.penalty: self.objective.reference}
+            if name not in known:
+                raise ArgumentError(f"c_0 of penalty={name!r} is not known here: give reference=")
+            reference = float(known[name])
+        objective = Objective(self.objective.wc if wc is None else wc, name, reference)
+        return replace(self, objective=objective)
+
+    def breakpoints(self) -> pd.DataFrame:
+        """The exact w_c at which the winner changes: winners with the interval [wc_from, wc_to] of each."""
+        return self.table.breakpoints(self.objective)
+
+    def top(self, n: int = 10, stage: int | None = None) -> list[Best]:
+        """The n best trials (of one stage), best first."""
+        visits = [v for v in self.visits if stage is None or v.stage == stage]
+        return [self._as_best(v) for v in best_visits(visits, self.objective)[: check_int("n", n, 1)]]
+
+    def refit(
+        self,
+        epochs: int | None = None,
+        *,
+        data: Dataset | None = None,
+        seed: int | None = None,
+        device: str = "auto",
+        config: Config | None = None,
+        progress: bool = True,
+    ) -> Model:
+        """Train the winner on train + validation data and test it (Sec. 3.1).
+
+        Args:
+            epochs: None takes the family's default: 300 (CNN) or 180 (MLP).
+            data: the data set, where this result was opened from a store without it.
+            seed: None takes the search's train_seed.
+            device: "auto", "cpu" or "cuda".
+            config: another config than the winner's.
+            progress: show a bar.
+
+        Raises:
+            ArgumentError: the data is not at hand.
+        """
+        from dnc.searches.model import fit
+
+        return fit(
+            config or self.best.config,
+            self._data(data),
+            epochs=self.space.refit_epochs if epochs is None else epochs,
+            seed=int(self.spec["train_seed"]) if seed is None else seed,
+            device=device,
+            progress=progress,
+        )
+
+    def ensemble(
+        self,
+        n: int = 5,
+        *,
+        epochs: int | None = None,
+        data: Dataset | None = None,
+        seed: int | None = None,
+        device: str = "auto",
+        progress: bool = True,
+    ) -> Ensemble:
+        """The n best configs of stage 3, each trained as `refit` does, voting together (Appendix: Ensembling).
+
+        Raises:
+            ArgumentError: the data is not at hand.
+            SearchError: stage 3 has fewer than n finished trials.
+        """
+        from dnc.searches.model import Ensemble
+
+        members = self.top(n, stage=3)
+        if len(members) < n:
+            raise SearchError(f"n={n} is not possible: stage 3 has {len(members)} finished trials; give a smaller n")
+        fitted = [
+            self.refit(epochs, data=data, seed=seed, device=device, config=m.config, progress=progress) for m in members
+        ]
+        return Ensemble(tuple(fitted), self._data(data))
+
+    def _data(self, data: Dataset | None) -> Dataset:
+        found = data if data is not None else self.data
+        if found is None:
+            name = self.spec.get("data", {}).get("name", "the same")
+            raise ArgumentError(f"this result was opened without its data: give data=, the data set {name!r}")
+        return found
+
+    def __str__(self) -> str:
+        o = self.objective
+        unit = METRICS[o.penalty].unit if o.penalty in METRICS else ""
+        return (
+            f"search {self.id} ({self.status}): {len(self.table)} trials of {len(self.visits)} steps, "
+            f"w_c = {o.wc:g}, penalty {o.penalty} with c_0 = {o.reference:.4g} {unit}\n{self.best}"
+        )
+
+
+def result_from_store(store: Store, search: str) -> SearchResult:
+    """Rebuild a result from its rows.
+
+    Raises:
+        StoreError: no such search, or it has not got as far as its reference c_0.
+    """
+    row = store.search(search)
+    spec, facts = row["spec"], row["facts"]
+    if spec["penalty"] not in facts.get("references", {}):
+        raise StoreError(f"search {search!r} was stopped before its first trial: run it again")
+    visits = tuple(_visit_from_row(r) for r in store.visits(search))
+    objective = Objective(spec["wc"], spec["penalty"], facts["references"][spec["penalty"]])
+    return SearchResult(search, spec, facts, space_from_dict(spec["space"]), objective, visits, row["status"],
+                        store=store)  # fmt: skip
+
+
+def _visit_from_row(row: Mapping[str, Any]) -> Visit:
+    config = Config.from_json(row["config"])
+    metrics: dict[str, float] = json.loads(row["metrics"])
+    trial = trial_from_record(config, row["training"], dict(row), row["t_tr"], row["n_params"], metrics)
+    model = {k: float("nan") if row[k] is None else float(row[k]) for k in ("mu", "sigma", "ei")}
+    return Visit(row["stage"], row["substage"], row["step"], trial, model["mu"], model["sigma"], model["ei"])
+
+
+def merge(results: Sequence[SearchResult]) -> TrialTable:
+    """All trials of several searches, each once."""
+    return TrialTable([v for r in results for v in r.visits])

@@ -1,0 +1,219 @@
+"""The three stages of the search (Sec. 2.1, Fig. 1).
+
+1. core architecture: BO over depth and widths, with presets for the rest;
+2. advanced architecture: a sequence of grids, each starting from the best so far and kept only if it is beaten;
+3. training hyperparameters: BO over learning rate, weight decay and batch size.
+
+A stage is a function of (problem, space, previous result). Each step of it is a pure function of space, seed and
+history, so that running it again over a store takes the same steps and trains nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, RandomSearch, SobolSearch
+from dnc.config import Config
+from dnc.errors import SearchError, check_int
+from dnc.objective import Objective
+from dnc.searches.problem import Problem
+from dnc.space import Space
+from dnc.tradeoff import rank
+from dnc.trial import Trial, Visit
+
+N1, N2, N3 = 15, 15, 1000  # initial points, BO steps, candidates a step (Sec. 3)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage found.
+
+    Attributes:
+        stage: 1, 2 or 3.
+        visits: its steps, in order; in stage 2 of all sub-stages.
+        best: the best step of the search so far (of this stage and those before).
+        objective: f.
+        seconds: wall time.
+        note: why it ended early, or empty.
+    """
+
+    stage: int
+    visits: tuple[Visit, ...]
+    best: Visit
+    objective: Objective
+    seconds: float
+    note: str = ""
+
+    @property
+    def f(self) -> float:
+        """f of the best step so far."""
+        return self.objective.of(self.best.trial)
+
+    def top(self, n: int) -> list[Visit]:
+        """The n best distinct configs of this stage's own steps, best first."""
+        return best_visits(self.visits, self.objective)[:n]
+
+
+def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int = N3) -> StageResult:
+    """Stage 1: search the core architecture, n1 + n2 trials.
+
+    Args:
+        problem: data, objective, seeds.
+        space: a `CNNSpace` or `MLPSpace`.
+        n1: initial Sobol points (>= 1).
+        n2: optimization steps (>= 0).
+        n3: random candidates a step.
+
+    Raises:
+        SearchError: every trial failed.
+    """
+    begun = time.perf_counter()
+    objective = problem.objective(space)
+    optimizer = _optimizer(problem, space.stage1(), n1, n2, n3)
+    for trial in problem.history:  # only what could be proposed here informs the model
+        if trial.config == problem.preset(space, trial.config.arch):
+            optimizer.tell(trial.config.arch, objective.of(trial))
+    visits, note = _explore(problem, space, 1, optimizer, lambda arch: problem.preset(space, arch), objective, n1, n2)
+    return _conclude(1, visits, (), objective, begun, note)
+
+
+def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequence[str] | None = None) -> StageResult:
+    """Stage 2: grids around the best architecture of stage 1, one hyperparameter after the other.
+
+    Args:
+        problem, space: as in stage 1.
+        previous: stage 1's result.
+        order: names of the sub-stages in another order, or some of them; None takes the space's.
+
+    Raises:
+        SearchError: every trial failed (an incumbent that did not fail keeps its place).
+    """
+    begun = time.perf_counter()
+    objective = previous.objective
+    best, visits = previous.best, []
+    for substage in space.substages(order):
+        configs = [problem.preset(space, arch) for arch in substage.candidates(best.trial.config.arch)]
+        steps = [Visit(2, substage.name, len(visits) + i, _planned(c)) for i, c in enumerate(configs)]
+        visits += _evaluate(problem, space, steps)
+        best = best_visits([best, *visits], objective)[0]
+    return _conclude(2, visits, (best,), objective, begun, "" if visits else "nothing to vary")
+
+
+def stage3(
+    problem: Problem, space: Space, previous: StageResult, n1: int = N1, n2: int = N2, n3: int = N3
+) -> StageResult:
+    """Stage 3: search learning rate, weight decay and batch size of the architecture found, n1 + n2 trials.
+
+    The preset that stages 1 and 2 used is a contender at the end. In `method="paper"` the model is not told of it.
+
+    Args:
+        problem, space, n1, n2, n3: as in stage 1.
+        previous: stage 2's (or stage 1's) result.
+
+    Raises:
+        SearchError: every trial failed (the preset, if it did not fail, keeps its place).
+    """
+    begun = time.perf_counter()
+    objective, arch = previous.objective, previous.best.trial.config.arch
+    domain = space.stage3(max_batch=None if problem.data is None else problem.data.n_train)
+    optimizer = _optimizer(problem, domain, n1, n2, n3)
+    for trial in problem.history:
+        if trial.config.arch == arch:
+            optimizer.tell(trial.config.training, objective.of(trial))
+    visits, note = _explore(problem, space, 3, optimizer, lambda t: Config(arch, t), objective, n1, n2)
+    return _conclude(3, visits, (previous.best,), objective, begun, note)
+
+
+def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:
+    """Visits in order of f (ties: cheaper, then earlier first), failed ones left out, each config once."""
+    f = [objective.of(v.trial) for v in visits]
+    complexity = [v.trial.complexity(objective.penalty) for v in visits]
+    first: dict[Config, Visit] = {}
+    for i in rank(f, complexity):
+        if visits[i].trial.ok:
+            first.setdefault(visits[i].trial.config, visits[i])
+    return list(first.values())
+
+
+def _planned(config: Config) -> Trial:  # a step that is planned: no measurement yet
+    return Trial(config, float("nan"), float("nan"), 0, status="planned")
+
+
+def _optimizer(problem: Problem, domain: Any, n1: int, n2: int, n3: int) -> Optimizer:
+    check_int("n1", n1, 1)
+    check_int("n2", n2, 0)
+    check_int("n3", n3, 1)
+    if problem.optimizer == "sobol":
+        return SobolSearch(domain, seed=problem.seed)
+    if problem.optimizer == "random":
+        return RandomSearch(domain, seed=problem.seed)
+    floor = 0.5 / problem.data.n_val if problem.data is not None else 1e-6
+    return BayesianOptimizer(
+        domain, n1=n1, n3=n3, seed=problem.seed, xi=problem.xi, noise=problem.noise, transform=problem.transform,
+        floor=floor,
+    )  # fmt: skip
+
+
+def _explore(
+    problem: Problem, space: Space, stage: int, optimizer: Optimizer, to_config: Any, objective: Objective,
+    n1: int, n2: int,
+) -> tuple[list[Visit], str]:  # fmt: skip
+    """Ask, evaluate, tell: n1 points at once, then n2 in batches."""
+    total = n1 + n2
+    first = n1 if problem.optimizer == "bayesian" else total  # nothing to learn from: all at once
+    visits: list[Visit] = []
+    while len(visits) < total:
+        size = first if not visits else min(problem.batch, total - len(visits))
+        planned: list[tuple[Any, Proposal]] = []
+        while len(planned) < size and (point := optimizer.ask()) is not None:
+            planned.append((point, optimizer.last))
+        steps = [
+            Visit(stage, "", len(visits) + i, _planned(to_config(point)), p.mu, p.sigma, p.ei)
+            for i, (point, p) in enumerate(planned)
+        ]
+        done = _evaluate(problem, space, steps)
+        for (point, _), visit in zip(planned, done, strict=True):
+            optimizer.tell(point, objective.of(visit.trial))
+        visits += done
+        if len(planned) < size:
+            return visits, f"ended after {len(visits)} of {total} trials: the space has no further config"
+    return visits, ""
+
+
+def _evaluate(problem: Problem, space: Space, steps: Sequence[Visit]) -> list[Visit]:
+    """The planned steps with their trials measured, reported to the observer as they finish."""
+    configs = [step.trial.config for step in steps]
+    done: dict[int, Visit] = {}
+    for index, trial in _trials(problem, space, configs):
+        done[index] = replace(steps[index], trial=trial)
+        if problem.observer is not None:
+            problem.observer(done[index])
+    return [done[i] for i in range(len(steps))]
+
+
+def _trials(problem: Problem, space: Space, configs: Sequence[Config]) -> Iterator[tuple[int, Trial]]:
+    if problem.evaluate is None:
+        yield from problem.evaluator(space).as_finished(configs)
+        return
+    for index, config in enumerate(configs):
+        if problem.stop.is_set():
+            raise KeyboardInterrupt
+        yield index, problem.evaluate(config)
+
+
+def _conclude(
+    stage: int, visits: list[Visit], incumbents: tuple[Visit, ...], objective: Objective, begun: float, note: str
+) -> StageResult:
+    ranked = best_visits([*incumbents, *visits], objective)
+    if not ranked:
+        counts = Counter(v.trial.reason for v in visits).most_common()
+        reasons = "; ".join(f"{n} × {reason}" for reason, n in counts)
+        raise SearchError(
+            f"stage {stage}: all {len(visits)} trials failed ({reasons}): look at these reasons, then make the space "
+            "or the batch size smaller, or the learning rate lower"
+        )
+    return StageResult(stage, tuple(visits), ranked[0], objective, time.perf_counter() - begun, note)

@@ -1,0 +1,96 @@
+"""The trials of a search as columns, so that thousands of them can be re-ranked while a slider is dragged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dnc.errors import ArgumentError
+from dnc.objective import METRICS, Objective
+from dnc.tradeoff import breakpoints, pareto, rank
+from dnc.trial import Visit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TrialTable:
+    """Distinct trials in the order in which they were first visited.
+
+    Args:
+        visits: steps of one search or several; a config that was visited twice counts once.
+    """
+
+    def __init__(self, visits: Sequence[Visit]) -> None:
+        self.visits = tuple({v.trial.key: v for v in reversed(visits)}.values())[::-1]
+        self.val_acc = np.array([v.trial.val_acc if v.trial.ok else np.nan for v in self.visits])
+
+    def __len__(self) -> int:
+        return len(self.visits)
+
+    @cached_property
+    def error(self) -> NDArray[np.float64]:
+        """1 - val_acc, shape (n,); NaN for failed trials."""
+        return 1.0 - self.val_acc
+
+    @cached_property
+    def _columns(self) -> dict[str, NDArray[np.float64]]:
+        return {}
+
+    def complexity(self, penalty: str) -> NDArray[np.float64]:
+        """The metric of each trial, shape (n,).
+
+        Raises:
+            ArgumentError: the trials carry no such metric.
+        """
+        if penalty not in self._columns:
+            try:
+                self._columns[penalty] = np.array([v.trial.complexity(penalty) for v in self.visits], dtype=float)
+            except KeyError:
+                known = [
+                    m for m in METRICS if m in ("t_tr", "n_params") or all(m in v.trial.metrics for v in self.visits)
+                ]
+                raise ArgumentError(
+                    f"penalty={penalty!r} was not recorded with these trials: choose one of "
+                    f"{', '.join(map(repr, known))}, or search again with penalty={penalty!r}"
+                ) from None
+        return self._columns[penalty]
+
+    def f(self, objective: Objective) -> NDArray[np.float64]:
+        """f of each trial, shape (n,); NaN for failed trials."""
+        return np.asarray(objective(self.val_acc, self.complexity(objective.penalty)), dtype=float)
+
+    def order(self, objective: Objective) -> NDArray[np.intp]:
+        """Indices of the trials that did not fail, best first (ties: cheaper, then earlier)."""
+        f = self.f(objective)
+        ranked = rank(f, self.complexity(objective.penalty))
+        return ranked[np.isfinite(f[ranked])]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a trial, plain columns, without f (which depends on w_c)."""
+        import pandas as pd
+
+        return pd.DataFrame([v.row() for v in self.visits])
+
+    def with_f(self, objective: Objective) -> pd.DataFrame:
+        """`frame` with a column f."""
+        frame = self.frame.copy(deep=False)
+        frame.insert(frame.columns.get_loc("seconds"), "f", self.f(objective))  # type: ignore[arg-type]
+        return frame
+
+    def pareto(self, objective: Objective) -> pd.DataFrame:
+        """Rows of the non-dominated trials in (complexity, error), cheapest first."""
+        return self.with_f(objective).iloc[pareto(self.complexity(objective.penalty), self.error)]
+
+    def breakpoints(self, objective: Objective) -> pd.DataFrame:
+        """Rows of the trials that win at some w_c, with the interval [wc_from, wc_to] in which each does."""
+        winners, start = breakpoints(self.complexity(objective.penalty), self.error, objective.reference)
+        table = self.frame.iloc[winners].copy()
+        table.insert(0, "wc_from", start)
+        table.insert(1, "wc_to", np.append(start[1:], np.inf))
+        return table

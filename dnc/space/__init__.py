@@ -1,0 +1,34 @@
+"""What a search may vary, and the presets for what it does not.
+
+Every number is a field with the paper's value as its default (Sec. 3; where the paper is silent, its authors' code).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dnc.errors import ArgumentError, check_choice, plain
+from dnc.space.base import Substage, from_fields
+from dnc.space.cnn import CNNSpace
+from dnc.space.mlp import MLPSpace
+from dnc.space.training import TrainingSpace
+
+__all__ = ["CNNSpace", "MLPSpace", "Space", "Substage", "TrainingSpace", "space_from_dict"]
+
+Space = CNNSpace | MLPSpace
+
+
+def space_from_dict(data: Mapping[str, Any]) -> Space:
+    """The space that `to_dict` described; fields that are left out have their defaults.
+
+    Raises:
+        ArgumentError: not such a description.
+    """
+    kinds = {"cnn": CNNSpace, "mlp": MLPSpace}
+    if not isinstance(data, Mapping) or "family" not in data:
+        raise ArgumentError(f"space={plain(data)} is not a space: it needs 'family' and the fields of the space")
+    values = {name: value for name, value in data.items() if name != "family"}
+    if "training" in values:
+        values["training"] = from_fields(TrainingSpace, values["training"])
+    return from_fields(kinds[check_choice("family", data["family"], kinds)], values)

@@ -1,0 +1,136 @@
+"""What the spaces of both families share: Stage 2's grids, default training, plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dnc.config import Training
+from dnc.errors import ArgumentError, check_choice, check_float, plain
+
+if TYPE_CHECKING:
+    from dnc.space.training import TrainingSpace
+
+MIN_OMEGA = 1.0  # below it the kernel of CNNs of mixed depth is no covariance (see dnc.bayesopt.kernel)
+
+Grid = Callable[[Any], Iterable[Any]]  # incumbent architecture -> architectures, perhaps with repeats
+
+
+@dataclass(frozen=True)
+class Substage:
+    """One grid of Stage 2.
+
+    Attributes:
+        name: e.g. "dropout".
+        grid: the architectures it consists of, given an incumbent; they may repeat, and contain the incumbent.
+    """
+
+    name: str
+    grid: Grid
+
+    def candidates(self, arch: Any) -> tuple[Any, ...]:
+        """The grid's networks that differ from `arch` and each other, in the grid's order."""
+        return tuple(dict.fromkeys(other for other in self.grid(arch) if other != arch))
+
+
+class ArchitectureSpace:
+    """Base of CNNSpace and MLPSpace, which have the fields."""
+
+    family: ClassVar[str]
+    training: TrainingSpace
+    weight_decay_from: float
+    weight_decay_per_param: float
+    substage_order: tuple[str, ...]
+
+    def stage3(self, max_batch: int | None = None) -> TrainingSpace:
+        """What Stage 3 explores; batch sizes are capped at `max_batch`, the number of training samples."""
+        return self.training if max_batch is None else self.training.capped(max_batch)
+
+    def default_training(self, n_params: int) -> Training:
+        """Training hyperparameters of Stages 1 and 2 (Sec. 3.1, 3.2).
+
+        The weight decay is n_params * weight_decay_per_param from n_params = weight_decay_from on, else 0.
+        """
+        decay = n_params * self.weight_decay_per_param if n_params >= self.weight_decay_from else 0.0
+        return Training(self.training.preset_lr, decay, self.training.preset_batch_size)
+
+    def grids(self) -> dict[str, Grid]:
+        """All grids of Stage 2 by name, the extra ones too."""
+        raise NotImplementedError
+
+    def substages(self, order: Sequence[str] | None = None) -> tuple[Substage, ...]:
+        """The grids of Stage 2, in `order` (default: `substage_order`).
+
+        Raises:
+            ArgumentError: an unknown name, or a name twice.
+        """
+        grids = self.grids()
+        names = check_order("order", self.substage_order if order is None else order, grids)
+        return tuple(Substage(name, grids[name]) for name in names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data (what JSON can hold) that `space_from_dict` turns back into an equal space."""
+        return {"family": self.family, **_lists(asdict(self))}  # type: ignore[call-overload]
+
+
+def check_order(name: str, order: object, known: Iterable[str]) -> tuple[str, ...]:
+    """Return `order` as a tuple of distinct `known` names.
+
+    Raises:
+        ArgumentError: not a sequence of names, an unknown one, or one twice.
+    """
+    names = each(name, order, check_choice, tuple(known), empty=True)
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"{name}={plain(order)} repeats a name: give each at most once")
+    return names
+
+
+def each(name: str, values: object, check: Callable[..., Any], *limits: Any, empty: bool = False) -> tuple[Any, ...]:
+    """Return `values` as a tuple, each passed through `check(name, value, *limits)`.
+
+    Raises:
+        ArgumentError: not a tuple or list, empty where it must not be, or a value that the check refuses.
+    """
+    if not isinstance(values, (tuple, list)) or not (values or empty):
+        raise ArgumentError(
+            f"{name}={plain(values)} is not allowed: give a tuple of {'' if empty else 'one or more '}values"
+        )
+    return tuple(check(f"{name}[{i}]", value, *limits) for i, value in enumerate(values))
+
+
+def check_drop(name: str, value: object) -> float:
+    """Return `value` as a drop probability in [0, 1).
+
+    Raises:
+        ArgumentError: outside the range.
+    """
+    return check_float(name, value, 0, 1, open_high=True)
+
+
+def assign(target: object, **values: object) -> None:
+    """Set checked fields of a frozen dataclass while it is made."""
+    for name, value in values.items():
+        object.__setattr__(target, name, value)
+
+
+def from_fields(kind: Any, data: object) -> Any:
+    """`kind(...)` of plain data, lists turned into tuples.
+
+    Raises:
+        ArgumentError: unknown fields, or values that `kind` refuses.
+    """
+    known = {f.name for f in fields(kind)}
+    if not isinstance(data, Mapping) or not set(data) <= known:
+        raise ArgumentError(f"{kind.__name__}: {plain(data)} has unknown fields: allowed: {', '.join(sorted(known))}")
+    return kind(**{name: _tuples(value) for name, value in data.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _lists(entry) for name, entry in value.items()}
+    return list(map(_lists, value)) if isinstance(value, (list, tuple)) else value

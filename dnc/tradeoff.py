@@ -1,0 +1,68 @@
+"""Trade-offs between error and complexity: the non-dominated trials, and who wins at which w_c.
+
+Plain numpy, so that a slider can re-rank thousands of trials while it is dragged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def rank(f: ArrayLike, complexity: ArrayLike) -> NDArray[np.intp]:
+    """Order of n trials, best first: by f (n,), ties by complexity (n,), then by age (their position).
+
+    NaN counts as worse than everything.
+    """
+    keys = [np.nan_to_num(np.asarray(a, dtype=float), nan=np.inf) for a in (complexity, f)]
+    return np.lexsort((np.arange(len(keys[0])), *keys))
+
+
+def pareto(complexity: ArrayLike, error: ArrayLike) -> NDArray[np.intp]:
+    """Indices of the non-dominated points, cheapest first, of n trials' complexity (n,) and error (n,).
+
+    A point is dominated if another is no worse in both and better in one; of equal points the first stays.
+    Points with NaN in either are left out.
+    """
+    c, e = np.asarray(complexity, dtype=float), np.asarray(error, dtype=float)
+    known = np.flatnonzero(np.isfinite(c) & np.isfinite(e))
+    order = known[np.lexsort((known, e[known], c[known]))]
+    if not len(order):
+        return order
+    lowest_before = np.concatenate([[np.inf], np.minimum.accumulate(e[order])[:-1]])
+    return order[e[order] < lowest_before]
+
+
+def breakpoints(
+    complexity: ArrayLike, error: ArrayLike, reference: float
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Winners of f = error + w_c c / c_0 as w_c grows, and the w_c at which each takes over.
+
+    The winners are the vertices of the lower convex hull of (c / c_0, error), walked from the smallest error
+    towards the smallest complexity.
+
+    Args:
+        complexity, error: of n trials, shape (n,).
+        reference: c_0 > 0.
+
+    Returns:
+        (winners, start): indices (k,), and the w_c from which each wins (k,); start[0] = 0, and winner i holds
+        until start[i + 1]. At the breakpoint itself both have the same f.
+    """
+    c, e = np.asarray(complexity, dtype=float), np.asarray(error, dtype=float)
+    hull: list[int] = []
+    start: list[float] = []
+    for i in pareto(c, e)[::-1]:  # from the most accurate to the cheapest
+        while True:
+            if not hull:
+                begin = 0.0
+                break
+            last = hull[-1]
+            begin = float((e[i] - e[last]) * reference / (c[last] - c[i]))  # where f of both is equal
+            if begin > start[-1]:
+                break
+            hull.pop()  # never strictly the winner: i takes over before it did
+            start.pop()
+        hull.append(int(i))
+        start.append(begin)
+    return np.array(hull, dtype=np.intp), np.array(start)

@@ -1,0 +1,1 @@
+"""Training: the loop, the clock that measures t_tr, and prediction with trained networks."""

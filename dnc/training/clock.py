@@ -1,0 +1,203 @@
+"""The clock that measures t_tr, the training time of one epoch, so that it can be trusted on a shared machine.
+
+A timed step is gather + augmentation + forward + backward + update, the code that the training loop runs, and
+
+    t_tr = (n_train / batch) · t_step,    t_step = r · t_ref
+
+Blocks of the network's steps alternate with blocks of one fixed reference network; r is the median of the ratios of
+the paired times, so whatever slows down both (other jobs, clock speed, temperature) cancels. t_ref, the time of a
+reference step, is measured once a machine. On a CPU it is one thread's CPU time; on a GPU the time between two
+events, alone on the device.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from dnc.config import MLP, Config, Training
+from dnc.data.dataset import Dataset
+from dnc.errors import ArgumentError, check_int
+from dnc.training.engine import Engine, machine_id, machine_name, quiet_cpu
+from dnc.training.lock import device_lock
+from dnc.training.loop import failing_on_memory
+from dnc.training.pairs import MIN_BLOCK, Block, Pair, paired_ratio, time_block, warm_up
+from dnc.training.step import Stepper, build_stepper
+
+MIN_BUDGET = 0.2  # seconds that a timing may take in any case …
+BUDGET_SHARE = 0.03  # … or this share of the predicted training, if that is more
+MAX_DRIFT = 0.1  # a larger spread of the reference's times flags the timing
+REFERENCE_BLOCKS = 25  # half a second
+
+REFERENCE = Config(MLP(hidden=(300,), drop=0.2), Training(batch_size=256))
+REFERENCE_SHAPE = (1024, 784, 10)  # samples, features and classes of the random data that it trains on
+
+
+@dataclass(frozen=True)
+class ReferenceTime:
+    """t_ref of one machine and engine.
+
+    Attributes:
+        seconds: time of one step of the reference network, the median over `blocks`.
+        machine, machine_name: what it was measured on, as `machine_id` and `machine_name` give it.
+        engine: the engine's id.
+        threads: CPU threads, 0 on a GPU.
+        blocks: the measured blocks.
+    """
+
+    seconds: float
+    machine: str
+    machine_name: str
+    engine: str
+    threads: int
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The measured training time of one epoch.
+
+    Attributes:
+        t_tr: seconds of one epoch of training.
+        ratio: r, one step in units of the reference's step.
+        error: relative standard error of r.
+        blocks: the measured pairs of blocks.
+        drift: relative spread of the reference's times while this was measured.
+        flagged: whether the drift exceeded 10 %, so that the timing is less certain than its error says.
+        machine, engine: where it was measured, as in `ReferenceTime`.
+    """
+
+    t_tr: float
+    ratio: float
+    error: float
+    blocks: tuple[Pair, ...]
+    drift: float
+    flagged: bool
+    machine: str
+    engine: str
+
+
+class StepRunner:
+    """Runs the full batches of a stepper's epoch, round and round; `run(n)` gives the seconds that n steps took."""
+
+    def __init__(self, stepper: Stepper, engine: Engine) -> None:
+        self._stepper = stepper
+        self._cuda = engine.device == "cuda"
+        self._bounds = [
+            (start, start + stepper.batch_size)
+            for start in range(0, stepper.n_train - stepper.batch_size + 1, stepper.batch_size)
+        ]
+        self._next = 0
+        stepper.start_epoch(0, Training().lr)
+
+    def __call__(self, steps: int) -> float:
+        """Run `steps` steps; seconds of CPU time of this thread, or of the GPU between two events."""
+        if self._cuda:
+            first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            first.record()
+            self._run(steps)
+            last.record()
+            last.synchronize()
+            return first.elapsed_time(last) / 1e3  # milliseconds
+        began = time.thread_time()
+        self._run(steps)
+        return time.thread_time() - began
+
+    def _run(self, steps: int) -> None:
+        for _ in range(steps):
+            self._stepper.step(*self._bounds[self._next])
+            self._next = (self._next + 1) % len(self._bounds)
+
+
+def epoch_seconds(n_train: int, batch_size: int, t_step: float) -> float:
+    """t_tr = (n_train / batch) · t_step: no staircase from a last, smaller batch. The batch is at most n_train."""
+    return n_train / min(batch_size, n_train) * t_step
+
+
+def measure_reference(engine: Engine) -> ReferenceTime:
+    """t_ref of this machine: the median time of a step of the reference network over some 25 blocks (half a second)."""
+    with quiet_cpu(engine), device_lock(engine, exclusive=True):
+        block = _block_timer(reference_stepper(engine), engine)
+        blocks = tuple(block() for _ in range(REFERENCE_BLOCKS))
+    return ReferenceTime(
+        seconds=statistics.median(b.step for b in blocks),
+        machine=machine_id(engine),
+        machine_name=machine_name(engine),
+        engine=engine.id,
+        threads=engine.threads,
+        blocks=blocks,
+    )
+
+
+def measure_t_tr(
+    config: Config, data: Dataset, engine: Engine, reference: ReferenceTime, epochs: int | None = None
+) -> Timing:
+    """Measure the training time of one epoch of `config` on `data`.
+
+    It depends on the architecture and the batch size only: learning rate and weight decay are set to fixed values, and
+    the weights that the timed steps leave behind are dropped.
+
+    Args:
+        config: what to time.
+        data: what it trains on; an MLP sees it flat and without augmentation.
+        engine: how to compute.
+        reference: t_ref of this machine and engine.
+        epochs: length of the training that follows; the timing may take 3 % of it.
+
+    Raises:
+        ArgumentError: the reference belongs to another machine or engine, or the architecture does not fit the data.
+        TrainingFailed: the config cannot be trained on this machine.
+    """
+    machine = machine_id(engine)
+    if (reference.machine, reference.engine) != (machine, engine.id):
+        raise ArgumentError(
+            f"reference was measured on {reference.machine_name} with {reference.engine}, not on "
+            f"{machine_name(engine)} with {engine.id}: times of different machines do not mix; "
+            f"measure it here with measure_reference"
+        )
+    epochs = 0 if epochs is None else check_int("epochs", epochs, 1)
+    timed = replace(config, training=Training(batch_size=config.training.batch_size))
+
+    def t_tr(ratio: float) -> float:
+        return epoch_seconds(data.n_train, config.training.batch_size, ratio * reference.seconds)
+
+    with quiet_cpu(engine), failing_on_memory(), device_lock(engine, exclusive=True):
+        network = _block_timer(build_stepper(timed, data, engine, seed=0), engine)
+        yardstick = _block_timer(reference_stepper(engine), engine)
+        measured = paired_ratio(
+            network, yardstick, budget=lambda ratio: max(MIN_BUDGET, BUDGET_SHARE * epochs * t_tr(ratio))
+        )
+    return Timing(
+        t_tr=t_tr(measured.ratio),
+        ratio=measured.ratio,
+        error=measured.error,
+        blocks=measured.pairs,
+        drift=measured.drift,
+        flagged=measured.drift > MAX_DRIFT,
+        machine=machine,
+        engine=engine.id,
+    )
+
+
+def reference_stepper(engine: Engine) -> Stepper:
+    """The fixed reference network on its fixed random data."""
+    n, features, classes = REFERENCE_SHAPE
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (n, features), dtype=np.uint8)
+    y = np.arange(n, dtype=np.int64) % classes
+    data = Dataset("reference", x, y, x[:0], y[:0], x[:0], y[:0], classes)
+    return build_stepper(REFERENCE, data, engine, seed=0)
+
+
+def _block_timer(stepper: Stepper, engine: Engine) -> Callable[[], Block]:
+    run = StepRunner(stepper, engine)
+    step = warm_up(run)
+    # reading the clock costs nothing on a CPU; on a GPU it waits for the device, so a block is timed in one piece
+    chunk = 1 if engine.device == "cpu" else math.ceil(1.1 * MIN_BLOCK / step)
+    return lambda: time_block(run, chunk)

@@ -1,0 +1,138 @@
+"""Which numerics a training uses (its engine), and which machine it runs on."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from dnc.config import content_hash
+from dnc.errors import ArgumentError, check_choice, check_int, plain
+
+KINDS = ("eager",)
+DEVICES = ("cpu", "cuda")
+DTYPES = ("float32", "bfloat16")
+CPU_THREADS = 1  # a training uses one thread: bit-for-bit repeatable, and N workers beat N threads
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a training computes. Trainings of equal engines on one kind of device give comparable numbers.
+
+    Args:
+        device: "cpu" or "cuda".
+        dtype: "float32", or "bfloat16" for autocast with float32 weights.
+        version: raised whenever a change of the code changes the numbers.
+        kind: "eager" is a torch module with autograd.
+
+    Raises:
+        ArgumentError: an unknown name, or a version that this release does not implement.
+    """
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    version: int = 1
+    kind: str = "eager"
+
+    def __post_init__(self) -> None:
+        check_choice("engine kind", self.kind, KINDS)
+        check_choice("device", self.device, DEVICES)
+        check_choice("dtype", self.dtype, DTYPES)
+        check_int("engine version", self.version, 1, 1)
+
+    @property
+    def id(self) -> str:
+        """The name under which results are stored, e.g. "eager-cpu-float32-1"."""
+        return f"{self.kind}-{self.device}-{self.dtype}-{self.version}"
+
+    @property
+    def threads(self) -> int:
+        """CPU threads that a training computes with; 0 on a GPU, where they do not matter."""
+        return CPU_THREADS if self.device == "cpu" else 0
+
+    @classmethod
+    def parse(cls, text: str) -> Engine:
+        """The engine of an `id`; it must be supported here.
+
+        Raises:
+            ArgumentError: not an id of this release, or its device is missing on this machine.
+        """
+        parts = text.split("-") if isinstance(text, str) else []
+        if len(parts) != 4 or not parts[3].isdecimal():
+            raise ArgumentError(f"engine={plain(text)} is unknown: give an id like {cls().id!r}")
+        engine = cls(parts[1], parts[2], int(parts[3]), parts[0])
+        if engine.device == "cuda" and not torch.cuda.is_available():
+            raise ArgumentError(
+                f"engine={text!r} needs a CUDA device, and torch finds none: use device='cpu' in a new study"
+            )
+        return engine
+
+
+def select_engine(device: str = "auto", dtype: str = "float32") -> Engine:
+    """The engine for `device`: "cpu", "cuda", or "auto" for CUDA where there is one.
+
+    Raises:
+        ArgumentError: an unknown name, or CUDA is asked for and missing.
+    """
+    check_choice("device", device, ("auto", *DEVICES))
+    found = torch.cuda.is_available()
+    if device == "cuda" and not found:
+        raise ArgumentError("device='cuda' is not available: torch finds no CUDA device; use device='cpu' or 'auto'")
+    return Engine(device="cuda" if found and device != "cpu" else "cpu", dtype=dtype)
+
+
+def machine_name(engine: Engine) -> str:
+    """What computes, for people: the model of the CPU with its threads, or of the GPU."""
+    if engine.device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"{_cpu_model()}, {engine.threads} thread{'s' if engine.threads > 1 else ''}"
+
+
+def machine_id(engine: Engine) -> str:
+    """Short name of the machine that timings belong to: equal for equal models and thread settings."""
+    return content_hash([machine_name(engine), platform.machine()])[:16]
+
+
+def precision(engine: Engine) -> torch.autocast:
+    """The context in which a forward pass computes in the engine's dtype; weights and loss stay float32."""
+    return torch.autocast(engine.device, torch.bfloat16, enabled=engine.dtype == "bfloat16")
+
+
+@contextmanager
+def quiet_cpu(engine: Engine) -> Iterator[None]:
+    """Compute on one CPU thread with denormals flushed to zero, then restore the caller's settings.
+
+    Without flushing, weights that decay towards zero make some steps many times slower.
+    """
+    threads, flushed = torch.get_num_threads(), flushes_denormals()
+    try:
+        if engine.device == "cpu":
+            torch.set_num_threads(engine.threads)
+        torch.set_flush_denormal(True)
+        yield
+    finally:
+        torch.set_flush_denormal(flushed)
+        torch.set_num_threads(threads)
+
+
+def flushes_denormals() -> bool:
+    """True if this thread's arithmetic flushes denormals to zero (torch has a setter, but no getter)."""
+    smallest_normal = sys.float_info.min
+    return smallest_normal / 2 == 0.0
+
+
+@cache
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("model name", "Hardware") and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown CPU"

@@ -1,0 +1,90 @@
+"""Samples in memory, handed out as float batches in the form a network takes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dnc.data.augment import Augmenter
+
+FLOATS_ONCE = (
+    512 * 2**20
+)  # bytes: flat uint8 data up to this size as float32 are converted once, larger ones batch by batch
+CHUNK_ROWS, CHUNK_IMAGES = 1000, 500  # samples of one evaluation batch: their activations stay small
+
+
+class Feed:
+    """One split: x (N, *shape) uint8 or float32 and y (N,) on a device.
+
+    Args:
+        x, y: the samples and labels.
+        flat: for an MLP: rows (N, features), without augmentation. Else images, given out in channels_last form.
+        augmenter: augments training batches and normalises the others; None divides uint8 by 255.
+        device: where the samples live.
+        capacity: largest batch that `gather` is asked for; its buffers are made once.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        flat: bool,
+        augmenter: Augmenter | None,
+        device: str,
+        capacity: int = 0,
+    ) -> None:
+        samples = as_tensor(x).to(device)
+        self.flat = flat
+        self.augmenter = augmenter
+        if flat:
+            samples = samples.flatten(1)
+            if samples.dtype == torch.uint8 and 4 * samples.numel() <= FLOATS_ONCE:
+                samples = unit_floats(samples)
+        self.x = samples
+        self.y = as_tensor(y).to(device)
+        self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))
+        self._y_batch = self.y.new_empty(capacity)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def gather(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The training batch of the samples `rows` (B,): inputs (B, *shape) float32, labels (B,).
+
+        Both may be overwritten by the next call.
+        """
+        x = torch.index_select(self.x, 0, rows, out=self._x_batch[: len(rows)])
+        y = torch.index_select(self.y, 0, rows, out=self._y_batch[: len(rows)])
+        if self.augmenter is None:
+            return self._formed(x), y
+        return self.augmenter(x, generator).contiguous(memory_format=torch.channels_last), y
+
+    def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All samples in order as evaluation batches: normalised, not augmented."""
+        size = CHUNK_ROWS if self.flat else CHUNK_IMAGES
+        for start in range(0, len(self), size):
+            yield self._formed(self.x[start : start + size]), self.y[start : start + size]
+
+    def _formed(self, x: Tensor) -> Tensor:
+        if self.augmenter is not None:
+            x = self.augmenter.normalise(x)
+        elif x.dtype == torch.uint8:
+            x = unit_floats(x)
+        return x if self.flat else x.contiguous(memory_format=torch.channels_last)
+
+
+def unit_floats(x: Tensor) -> Tensor:
+    """uint8 in 0 … 255 as float32 in [0, 1]."""
+    return x.to(torch.float32).div_(255)
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """`array` as a tensor that shares its memory."""
+    with warnings.catch_warnings():  # a read-only array is fine: nothing here writes to it
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,137 @@
+"""Train one config: Adam, a stepped learning rate, the best validation accuracy over the epochs (Sec. 3, eq. 2a)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from dnc.config import Config
+from dnc.data.dataset import Dataset
+from dnc.errors import check_int
+from dnc.networks.build import Network
+from dnc.training.engine import Engine, quiet_cpu
+from dnc.training.lock import device_lock
+from dnc.training.step import Stepper, TrainingFailed, build_stepper
+from dnc.trial import Epoch
+
+LR_FACTOR = 0.2  # the learning rate is multiplied by it …
+LR_DROPS = ((1, 2), (3, 4))  # … at these fractions of the epochs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training gave.
+
+    Attributes:
+        curve: one `Epoch` an epoch.
+        val_acc: best validation accuracy over the epochs, a fraction; NaN without validation samples.
+        seconds: wall time of training and validation, summed over the epochs.
+        model: the network after the last epoch in evaluation mode, if it was asked for.
+    """
+
+    curve: tuple[Epoch, ...]
+    val_acc: float
+    seconds: float
+    model: Network | None = None
+
+
+def train(
+    config: Config,
+    data: Dataset,
+    epochs: int,
+    seed: int,
+    engine: Engine,
+    *,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+    keep_weights: bool = False,
+) -> Outcome:
+    """Train `config` on `data`. On one CPU thread the result is a function of the arguments, bit for bit.
+
+    An MLP sees images flat and without augmentation. The user's thread count, denormal setting and torch's global
+    generator are as before afterwards.
+
+    Args:
+        config: what to train.
+        data: its training part is trained on, its validation part evaluated after each epoch.
+        epochs: passes over the training samples, >= 1.
+        seed: the train_seed, >= 0.
+        engine: how to compute.
+        on_epoch: called with (epoch from 0, its `Epoch`) after each epoch; an exception from it ends the training.
+        keep_weights: return the network too.
+
+    Raises:
+        ArgumentError: a bad number, or an architecture that does not fit the data.
+        TrainingFailed: the loss is not finite, or the memory does not suffice.
+    """
+    epochs, seed = check_int("epochs", epochs, 1), check_int("train_seed", seed, 0)
+    curve: list[Epoch] = []
+    with quiet_cpu(engine), failing_on_memory():
+        stepper = build_stepper(config, data, engine, seed)
+        for epoch in range(epochs):
+            with device_lock(engine, exclusive=False):
+                curve.append(run_epoch(stepper, epoch, learning_rate(config.training.lr, epoch, epochs)))
+            check_finite(curve[-1], epoch, data.n_val)
+            if on_epoch is not None:
+                on_epoch(epoch, curve[-1])
+        model = stepper.finish() if keep_weights else None
+    return Outcome(
+        curve=tuple(curve),
+        val_acc=max(point.val_acc for point in curve),
+        seconds=sum(point.seconds for point in curve),
+        model=model,
+    )
+
+
+def run_epoch(stepper: Stepper, epoch: int, lr: float) -> Epoch:
+    """One pass over the training samples, then over the validation samples."""
+    began = time.perf_counter()
+    stepper.start_epoch(epoch, lr)
+    for start, stop in batch_bounds(stepper.n_train, stepper.batch_size):
+        stepper.step(start, stop)
+    train_loss = stepper.train_loss()
+    val_loss, val_acc = stepper.evaluate()
+    return Epoch(train_loss, val_loss, val_acc, time.perf_counter() - began)
+
+
+def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
+    """(start, stop) of each batch; a last batch of a single sample joins the one before (it has no variance for BN).
+
+    >>> batch_bounds(9, 4)
+    [(0, 4), (4, 9)]
+    """
+    starts = list(range(0, n, batch_size))
+    if len(starts) > 1 and n - starts[-1] == 1 < batch_size:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n], strict=True))
+
+
+def learning_rate(lr: float, epoch: int, epochs: int) -> float:
+    """The learning rate in `epoch` (from 0): `lr` × 0.2 once 1/2, and again once 3/4 of the epochs are over."""
+    return lr * LR_FACTOR ** sum(b * epoch >= a * epochs for a, b in LR_DROPS)
+
+
+def check_finite(point: Epoch, epoch: int, n_val: int) -> None:
+    """Raise TrainingFailed if a loss of this epoch is not finite."""
+    losses = {"train": point.train_loss} | ({"validation": point.val_loss} if n_val else {})
+    for name, loss in losses.items():
+        if not math.isfinite(loss):
+            raise TrainingFailed(
+                f"the loss became {loss:g} ({name}) in epoch {epoch + 1}: the learning rate may be too high"
+            )
+
+
+@contextmanager
+def failing_on_memory() -> Iterator[None]:
+    """Turn a lack of memory into a TrainingFailed: a config that is too large is a failed trial, not a crash."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "allocate memory" not in text:
+            raise
+        raise TrainingFailed("the memory does not suffice for this network and batch size") from error

@@ -1,0 +1,26 @@
+"""Where the random numbers of a training come from.
+
+Each stream is a function of the training's seed and what it is for: never of the order of trainings, the worker, or
+torch's global generator. So a config trains to the same bits wherever and whenever it is trained.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from dnc.config import content_hash
+
+
+def stream_seed(seed: int, *names: str | int) -> int:
+    """A seed (32 bits: all that torch's CPU generator takes in) for the stream `names` of a training with `seed`."""
+    return int(content_hash([seed, *names])[:8], 16)
+
+
+def stream(seed: int, *names: str | int, device: str = "cpu") -> torch.Generator:
+    """A generator of its own for the stream `names`."""
+    return torch.Generator(device).manual_seed(stream_seed(seed, *names))
+
+
+def shuffled(n: int, seed: int, epoch: int) -> torch.Tensor:
+    """The order (n,) of the samples in `epoch`: a function of (n, seed, epoch) only, whatever the config."""
+    return torch.randperm(n, generator=stream(seed, "shuffle", epoch))
