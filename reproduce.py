@@ -11,9 +11,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from dnc.errors import ArgumentError, DataError, DncError, check_int
+
+if TYPE_CHECKING:
+    from dnc.experiments.registry import Entry
+    from dnc.experiments.scale import Experiment, Options
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -103,27 +107,27 @@ def run(args: argparse.Namespace) -> int:
         elif args.replot:
             replot(experiment, args.records or args.out, args.out)
         else:
-            reproduce(entry.name, entry.title, experiment, options, args)
+            reproduce(entry, experiment, options)
     return OK
 
 
-def reproduce(name, title, experiment, options, args) -> None:
+def reproduce(entry: Entry, experiment: Experiment, options: Options) -> None:
     """Run one experiment, write its files and say what came out."""
     from dnc.experiments import output
 
-    print(f"{name}: {title} (scale {options.scale_name()})")
+    print(f"{entry.name}: {entry.title} (scale {options.scale_name()})")
     try:
         record = experiment.run(options, lambda text: print(f"Time: {text}", flush=True))
     except KeyboardInterrupt:
         kept = options.store_path(experiment.name)
         raise KeyboardInterrupt(f"Interrupted. Finished trials are kept in {kept}; run the same command to go on.") from None
     verdicts = experiment.claims(record)
-    paths = output.write(experiment, record, verdicts, args.out)
+    paths = output.write(experiment, record, verdicts, options.out)
     print(*(f"\n{verdict}" for verdict in verdicts), sep="\n")
     print(f"\nWrote {', '.join(map(str, paths))}")
 
 
-def replot(experiment, records: Path, out: Path) -> None:
+def replot(experiment: Experiment, records: Path, out: Path) -> None:
     """Draw a record again."""
     from dnc.experiments import output
 

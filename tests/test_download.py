@@ -121,7 +121,8 @@ def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(torchvision.datasets.utils, "download_url", no_network)
-    monkeypatch.setattr(sklearn.datasets, "fetch_rcv1", no_network)
+    monkeypatch.setattr(sklearn.datasets._base, "urlretrieve", no_network)
+    monkeypatch.setattr(sklearn.datasets._base.time, "sleep", lambda seconds: None)
     for name in ("mnist", "fmnist", "cifar10", "cifar100", "rcv1"):
         with pytest.raises(DataError, match="download failed: OSError Network is unreachable"):
             load_data(name, tmp_path / "root")
@@ -129,7 +130,7 @@ def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_silent_network_is_given_up() -> None:
-    with download._timeout(7):
+    with download.timeout(7):
         assert socket.getdefaulttimeout() == 7
     assert socket.getdefaulttimeout() is None
 

@@ -204,11 +204,17 @@ def test_the_counterexample_is_gone_from_omega_1_on(omega: float) -> None:
     assert least_eigenvalue(kernel, kernel.encode(MIXED)) > -1e-11
 
 
-def test_spaces_ask_for_omega_of_at_least_1() -> None:
-    for kind in (CNNSpace, MLPSpace):
-        assert kind(omega=1).omega == 1
-        with pytest.raises(ArgumentError, match=r"omega=0\.5 is not allowed: give a number in"):
-            kind(omega=0.5)
+def test_cnn_spaces_ask_for_omega_of_at_least_1() -> None:
+    assert CNNSpace(omega=1).omega == 1
+    with pytest.raises(ArgumentError, match=r"omega=0\.5 is not allowed: give a number in \[1, inf\]"):
+        CNNSpace(omega=0.5)
+
+
+@pytest.mark.parametrize("omega", [0.05, 0.5, 1])
+def test_other_kernels_are_valid_for_any_omega(omega: float) -> None:
+    rng = np.random.default_rng(6)
+    for domain in (MLPSpace(omega=omega).stage1(), TrainingSpace(omega=omega)):
+        assert least_eigenvalue(domain.kernel, domain.rows(rng.random((60, domain.dim)))) > -1e-12
 
 
 def test_decomposition_that_the_validity_argument_rests_on() -> None:

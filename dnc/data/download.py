@@ -77,7 +77,7 @@ def _fetch(urls: list[str], filename: str, md5: str, folder: str) -> None:
 
     for i, url in enumerate(urls):
         try:
-            with _timeout(TIMEOUT):
+            with timeout(TIMEOUT):
                 download_url(url, folder, filename, md5)
             return
         except FAILURES:
@@ -86,7 +86,7 @@ def _fetch(urls: list[str], filename: str, md5: str, folder: str) -> None:
 
 
 @contextmanager
-def _timeout(seconds: float) -> Iterator[None]:
+def timeout(seconds: float) -> Iterator[None]:
     before = socket.getdefaulttimeout()  # torchvision sets none, and a silent network would hang for ever
     socket.setdefaulttimeout(seconds)
     try:

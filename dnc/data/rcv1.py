@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dnc.data.download import TIMEOUT, timeout
 from dnc.data.splits import sample_order
 
 N_TOKENS, N_TOPICS = 2000, 50
@@ -66,8 +68,9 @@ def build(target: Path) -> None:
     from sklearn.datasets import fetch_rcv1
 
     # a folder of its own: scikit-learn caches pickles, and none but its own download is to be read
-    with tempfile.TemporaryDirectory() as scratch:
-        bunch: Any = fetch_rcv1(data_home=scratch, n_retries=0)
+    with tempfile.TemporaryDirectory() as scratch, timeout(TIMEOUT), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it tries again
+        bunch: Any = fetch_rcv1(data_home=scratch, n_retries=1)
     x, y, classes = single_label(bunch["data"], bunch["target"], list(bunch["target_names"]))
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")

@@ -112,12 +112,14 @@ DATASETS: dict[str, NamedSet] = {
         NamedSet(
             "mnist", "handwritten digits", (1, 28, 28), 10, (50_000, 10_000, 10_000),
             lambda *files: readers.read_idx_set(files), tuple(f"MNIST/raw/{f}" for f in _IDX),
+            note=" (plain or .gz)",
             fetch=lambda root: download.fetch_idx("MNIST", root / "MNIST" / "raw"),
         ),
         NamedSet(
             "fmnist", "Fashion-MNIST, pictures of clothes", (1, 28, 28), 10, (50_000, 10_000, 10_000),
             lambda *files: readers.read_idx_set(files)._replace(classes=_CLOTHES),
             tuple(f"FashionMNIST/raw/{f}" for f in _IDX), flip=True,
+            note=" (plain or .gz)",
             fetch=lambda root: download.fetch_idx("FashionMNIST", root / "FashionMNIST" / "raw"),
         ),
         NamedSet(

@@ -90,9 +90,11 @@ class Board:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds to go, predicted from the pace so far; None before the first training."""
-        pace = self.trained / (time.perf_counter() - self._begun)
-        return self.left / pace if pace else None
+        """Seconds to go, predicted from the pace of the searches that train; None before the first training."""
+        live = [t > 0 for t in self._trained]  # what is only looked up takes no time and says nothing of it
+        shares = zip(live, self._new, self._done, self._total, strict=True)
+        worked = sum(n * d / t for trains, n, d, t in shares if trains)
+        return (time.perf_counter() - self._begun) * self.left / worked if worked else None
 
     def __enter__(self) -> Board:
         return self

@@ -12,8 +12,6 @@ from dnc.errors import ArgumentError, check_choice, check_float, plain
 if TYPE_CHECKING:
     from dnc.space.training import TrainingSpace
 
-MIN_OMEGA = 1.0  # below it the kernel of CNNs of mixed depth is no covariance (see dnc.bayesopt.kernel)
-
 Grid = Callable[[Any], Iterable[Any]]  # incumbent architecture -> architectures, perhaps with repeats
 
 

@@ -11,12 +11,13 @@ from typing import ClassVar
 from dnc.bayesopt.kernel import OMEGA, ChannelKernel, check_powers
 from dnc.config import ACTIVATIONS, CNN, MAX_LAYERS, MAX_WIDTH
 from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, plain
-from dnc.space.base import MIN_OMEGA, ArchitectureSpace, Grid, assign, check_drop, check_order, each
+from dnc.space.base import ArchitectureSpace, Grid, assign, check_drop, check_order, each
 from dnc.space.domains import ChannelDomain
 from dnc.space.places import downsampling_places, fraction_layers, shortcut_starts
 from dnc.space.training import TrainingSpace, check_training
 
 DOWNSAMPLING = ("pool", "stride")
+MIN_OMEGA = 1.0  # below it the kernel of CNNs of mixed depth is no covariance (see dnc.bayesopt.kernel)
 
 
 @dataclass(frozen=True)

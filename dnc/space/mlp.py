@@ -9,7 +9,7 @@ from typing import ClassVar
 from dnc.bayesopt.kernel import OMEGA, NodeKernel, check_powers, check_weights
 from dnc.config import ACTIVATIONS, MAX_LAYERS, MAX_WIDTH, MLP
 from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, plain
-from dnc.space.base import MIN_OMEGA, ArchitectureSpace, Grid, assign, check_drop, check_order, each
+from dnc.space.base import ArchitectureSpace, Grid, assign, check_drop, check_order, each
 from dnc.space.domains import NodeDomain
 from dnc.space.training import TrainingSpace, check_training
 
@@ -28,7 +28,7 @@ class MLPSpace(ArchitectureSpace):
         weight_decay_from, weight_decay_per_param: see `default_training`.
         training: Stage 3.
         default_epochs, refit_epochs: of a search, and of the final training.
-        omega, r, weights: of the kernel: scale >= 1, powers in (0, 1] and coefficients (sum 1) of the sum of nodes and
+        omega, r, weights: of the kernel: scale > 0, powers in (0, 1] and coefficients (sum 1) of the sum of nodes and
             of the number of layers.
 
     Raises:
@@ -64,7 +64,7 @@ class MLPSpace(ArchitectureSpace):
         check_training(self.training)
         for name in ("default_epochs", "refit_epochs"):
             assign(self, **{name: check_int(name, getattr(self, name), 1)})
-        assign(self, omega=check_float("omega", self.omega, MIN_OMEGA), r=check_powers("r", self.r))
+        assign(self, omega=check_float("omega", self.omega, 0, open_low=True), r=check_powers("r", self.r))
         if len(self.r) != 2:
             raise ArgumentError(f"r={plain(self.r)} is not allowed: give two powers, for nodes and for layers")
         assign(self, weights=check_weights("weights", self.weights, 2))
