@@ -44,7 +44,7 @@ format: $(STAMP)  ## let ruff fix and format the code
 	@$(PY) -m ruff format .
 
 notebooks: $(STAMP)  ## run all notebooks and keep their outputs
-	@$(PY) -m nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	@$(PY) tools/run_notebooks.py
 
 bench: $(STAMP)  ## run the benchmarks
 	@set -e; for file in benchmarks/bench_*.py; do \

@@ -1,7 +1,7 @@
 """Reproduce a figure, a table or the claims of the paper: `python reproduce.py --figure 7 --scale smoke`.
 
-`--list` shows what there is. Trials are kept in a store, so a run that was interrupted goes on where it was, and a finished
-one is drawn again at once. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+`--list` shows what there is. Trials are kept in a store, so a run that was interrupted goes on where it was, and a
+finished one is drawn again at once. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def parser() -> Parser:
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--data-root", type=Path, help="folder of the data sets; default: $DNC_DATA, else the user's cache")
     p.add_argument("--store", type=Path, help="file of the trial store; default: OUT/.store/<figure>-<scale>.db")
-    p.add_argument("--out", type=Path, default=Path("figures"), help="folder for pictures and records (default figures)")
+    p.add_argument(
+        "--out", type=Path, default=Path("figures"), help="folder for pictures and records (default figures)"
+    )
     p.add_argument("--records", type=Path, help="folder that --replot and --claims read (default OUT)")
     p.add_argument("--estimate", action="store_true", help="say how long it would take, and stop")
     p.add_argument("--replot", action="store_true", help="draw again from the records: no data, no training")
@@ -66,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        text = str(error) if isinstance(error, DncError) else f"unexpected {type(error).__name__}: {error} (try --debug)"
+        text = (
+            str(error) if isinstance(error, DncError) else f"unexpected {type(error).__name__}: {error} (try --debug)"
+        )
         print(f"reproduce.py: {' '.join(text.split())}", file=sys.stderr)
         return USAGE if isinstance(error, ArgumentError) else FAILED
 
@@ -120,7 +124,9 @@ def reproduce(entry: Entry, experiment: Experiment, options: Options) -> None:
         record = experiment.run(options, lambda text: print(f"Time: {text}", flush=True))
     except KeyboardInterrupt:
         kept = options.store_path(experiment.name)
-        raise KeyboardInterrupt(f"Interrupted. Finished trials are kept in {kept}; run the same command to go on.") from None
+        raise KeyboardInterrupt(
+            f"Interrupted. Finished trials are kept in {kept}; run the same command to go on."
+        ) from None
     verdicts = experiment.claims(record)
     paths = output.write(experiment, record, verdicts, options.out)
     print(*(f"\n{verdict}" for verdict in verdicts), sep="\n")

@@ -21,7 +21,7 @@ LEVELS = {
     "plots": 5,
     "experiments": 6,
     "widgets": 7,
-    "__init__": 8, "__main__": 8, "cli": 8,
+    "__init__": 8, "__main__": 8, "cli": 8, "commands": 8,
 }  # fmt: skip
 TOP_FILES = {"errors", "config", "objective", "trial", "tradeoff", "__init__", "__main__", "cli"}
 SAME_LEVEL = {("space", "bayesopt")}  # a space names the kernel on its points; bayesopt knows no space

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,14 +19,22 @@ from dnc.plots.arms import arms_info, draw_arms, grid_width, plotly_arms
 from dnc.plots.kernel import draw_kernel, kernel_info, plotly_kernel
 from dnc.space import CNNSpace
 
-# How people with protanopia, deuteranopia and tritanopia see linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
+# How people with a colour blindness see linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
 SIGHT = {
     "normal": np.eye(3),
-    "protanopia": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "deuteranopia": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "tritanopia": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
-}  # fmt: skip
-XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
 PALETTES = {"wc": list(style.WC_COLORS.values()), "arms": list(style.ARM_COLORS.values())}
 
 
@@ -71,7 +80,9 @@ def test_colours_of_other_wc_lie_between_their_neighbours() -> None:
     a, b = style.WC_COLORS[0.01], style.WC_COLORS[0.1]
     between = style.wc_color(10**-1.5)  # half-way in log w_c
     for i in (1, 3, 5):
-        assert int(between[i : i + 2], 16) == pytest.approx((int(a[i : i + 2], 16) + int(b[i : i + 2], 16)) / 2, abs=0.5)
+        assert int(between[i : i + 2], 16) == pytest.approx(
+            (int(a[i : i + 2], 16) + int(b[i : i + 2], 16)) / 2, abs=0.5
+        )
     assert style.wc_color(1e-9) == style.WC_COLORS[0.0]
     assert style.wc_color(1e9) == style.wc_color(math.inf) == style.WC_COLORS[10.0]
     assert style.wc_marker(0.03) == "."
@@ -95,7 +106,8 @@ def test_a_picture_shows_itself_and_is_saved_alike(tmp_path: Path) -> None:
 
 
 def test_plotly_template_has_the_palette() -> None:
-    assert list(style.plotly_template().layout.colorway) == list(style.WC_COLORS.values())
+    layout: Any = style.plotly_template().layout
+    assert list(layout.colorway) == list(style.WC_COLORS.values())
 
 
 # ---- Fig. 2 -----------------------------------------------------------------------------------------
@@ -117,7 +129,7 @@ def test_kernel_picture_works_for_any_pair() -> None:
     info = kernel_info(deep, CNN(channels=(64,)), CNNSpace())
     assert len(info.terms) == 15
     assert len(draw_kernel(info).axes) == 4
-    figure = plotly_kernel(info)
+    figure: Any = plotly_kernel(info)
     assert [len(trace.x) for trace in figure.data] == [15, 15, 15]
     assert list(figure.data[1].x) == [t.kernel for t in info.terms]
 
@@ -129,14 +141,21 @@ def test_kernel_info_refuses_different_kinds() -> None:
 
 # ---- Fig. 7 -----------------------------------------------------------------------------------------
 
-LABELS = {"random": "random\n2", "sobol": "Sobol grid\n2", "balanced": "balanced BO\n1 + 1", "extreme": "extreme BO\n1 + 1"}
+LABELS = {
+    "random": "random\n2",
+    "sobol": "Sobol grid\n2",
+    "balanced": "balanced BO\n1 + 1",
+    "extreme": "extreme BO\n1 + 1",
+}
 
 
 def steps(wc: float, arm: str, seed: int, best: list[tuple[int, float]]) -> list[dict[str, float | str]]:
     """Rows of one search from its (stage, best f so far)."""
     counts = itertools.count
     numbers = {stage: counts() for stage in (1, 2, 3)}
-    return [{"wc": wc, "arm": arm, "seed": seed, "stage": s, "step": next(numbers[s]), "best_so_far": f} for s, f in best]
+    return [
+        {"wc": wc, "arm": arm, "seed": seed, "stage": s, "step": next(numbers[s]), "best_so_far": f} for s, f in best
+    ]
 
 
 def two_seeds() -> pd.DataFrame:
@@ -165,10 +184,10 @@ def test_arms_info_gathers_what_is_drawn() -> None:
 def test_arms_pictures_show_every_seed() -> None:
     info = arms_info(two_seeds(), LABELS)
     figure = draw_arms(info)
-    drawn = {tuple(line.get_ydata()) for line in figure.axes[0].lines}
+    drawn = {tuple(np.asarray(line.get_ydata()).tolist()) for line in figure.axes[0].lines}
     assert {(0.4,), (0.6,), (0.5,), (0.7,), (0.2,), (0.8,)} <= drawn
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [LABELS["random"], LABELS["extreme"]]
-    shown = plotly_arms(info)
+    shown: Any = plotly_arms(info)
     final = [t for t in shown.data if t.name == "random 2" and t.marker.symbol == "circle"]
     assert [tuple(t.y) for t in final] == [(0.4, 0.6)]
     assert [tuple(t.customdata) for t in final] == [(0, 1)]

@@ -47,12 +47,13 @@ class Figure2:
 
     def info(self, record: Record) -> KernelInfo:
         """Plain data of the picture."""
+        rows: Any = record.frame.itertuples()
         terms = tuple(
             LayerTerm(
                 int(row.layer), _channels(row.channels_i), _channels(row.channels_j), row.low, row.high, row.r,
                 row.distance, row.kernel, row.weight,
             )
-            for row in record.frame.itertuples()
+            for row in rows
         )  # fmt: skip
         return KernelInfo(terms, float(record.facts["omega"]), float(record.facts["total"]))
 
@@ -78,7 +79,8 @@ class Figure2:
 
 
 def _channels(value: Any) -> int | None:
-    return int(value) if isinstance(value, numbers.Real) and math.isfinite(value) else None  # None, NaN or pandas.NA
+    number = isinstance(value, numbers.Real) and math.isfinite(value)  # else None, NaN or pandas.NA
+    return int(float(value)) if number else None
 
 
 EXPERIMENT = Figure2()

@@ -1,8 +1,8 @@
 """Figure 7: Bayesian optimization against random and grid search in stages 1 and 3 (Sec. 4.3).
 
-The paper compares one run of each on CIFAR-10. Here every arm runs once for each w_c and seed, all on one trial store, so
-that a config that several arms propose is trained once: the Sobol grid's first points are the initial points of balanced
-BO, and what random and grid search try in stage 1 does not depend on w_c.
+The paper compares one run of each on CIFAR-10. Here every arm runs once for each w_c and seed, all on one trial store,
+so that a config that several arms propose is trained once: the Sobol grid's first points are the initial points of
+balanced BO, and what random and grid search try in stage 1 does not depend on w_c.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnc.errors import ArgumentError
-from dnc.experiments.parallel import Board, run_all
 from dnc.experiments.fig7_claims import judge
 from dnc.experiments.output import circumstances
+from dnc.experiments.parallel import Board, run_all
 from dnc.experiments.scale import Options, Record, Say, Scale
 from dnc.experiments.statistics import Verdict
 from dnc.plots.arms import ArmsInfo, arms_info, draw_arms
@@ -45,7 +45,7 @@ FIG7_SCALES: Mapping[str, Scale] = MappingProxyType(
             "smoke", "digits", n_train=600, n_val=397, space=MLPSpace(), epochs=8,
             n1=3, n2=3, n3=200, wcs=WCS, n_seeds=3,
         ),
-        # The paper's n1, n2, n3 and its MLP space; images and epochs are what two CPU cores can do in less than 45 minutes.
+        # The paper's n1, n2, n3 and MLP space; images and epochs are what two CPU cores do in at most 45 minutes.
         "small": Scale(
             "small", "fmnist", n_train=8000, n_val=5000, space=MLPSpace(), epochs=12,
             n1=15, n2=15, n3=1000, wcs=WCS, n_seeds=3,
@@ -74,9 +74,9 @@ def arms(scale: Scale) -> tuple[Arm, ...]:
     n = scale.n1 + scale.n2
     return (
         Arm("random", "random", n, 0, f"random\n{n}"),
-        Arm("sobol", "sobol", n, 0, f"Sobol grid\n{n}"),
-        Arm("balanced", "bayesian", scale.n1, scale.n2, f"balanced BO\n{scale.n1} + {scale.n2}"),
-        Arm("extreme", "bayesian", 1, n - 1, f"extreme BO\n1 + {n - 1}"),
+        Arm("sobol", "sobol", n, 0, f"Sobol\ngrid\n{n}"),
+        Arm("balanced", "bayesian", scale.n1, scale.n2, f"balanced\nBO\n{scale.n1} + {scale.n2}"),
+        Arm("extreme", "bayesian", 1, n - 1, f"extreme\nBO\n1 + {n - 1}"),
     )
 
 
@@ -96,13 +96,17 @@ class Run:
 
 
 def runs(scale: Scale, seed: int) -> list[Run]:
-    """All searches of the figure, the sequential arms first: the last to run are those that keep every core busy alone."""
+    """All searches of the figure, sequential arms first: those that come last keep every core busy on their own."""
     n, grid = scale.n1 + scale.n2, sum(len(s.candidates(scale.space.reference())) for s in scale.space.substages())
     found, shared = [], set()
     for arm in sorted(arms(scale), key=lambda a: -a.n2):
         for k in range(scale.n_seeds):
             for wc in scale.wcs:
-                once = {("random", s) for s in range(n)} if arm.optimizer == "random" else {("sobol", s) for s in range(arm.n1)}
+                once = (
+                    {("random", s) for s in range(n)}
+                    if arm.optimizer == "random"
+                    else {("sobol", s) for s in range(arm.n1)}
+                )
                 fresh = {(k, *point) for point in once} - shared
                 shared |= fresh
                 found.append(Run(wc, arm, seed + k, len(fresh) + arm.n2 + grid + n))
@@ -215,8 +219,9 @@ def finished_share(store: Store, scale: Scale, data: Dataset) -> dict[tuple[Any,
     found: dict[tuple[Any, ...], float] = {}
     fingerprint = data.flatten().fingerprint if scale.space.family == "mlp" else data.fingerprint
     planned = 2 * (scale.n1 + scale.n2)
-    for row in store.searches().itertuples():
-        spec = store.search(str(row.id))["spec"]
+    rows: Any = store.searches().itertuples()
+    for row in rows:
+        spec = store.search(row.id)["spec"]
         same = (spec["data"]["fingerprint"], spec["epochs"], spec["n3"], spec["space"]) == (
             fingerprint, scale.epochs, scale.n3, scale.space.to_dict(),
         )  # fmt: skip
@@ -253,8 +258,8 @@ def note(facts: Mapping[str, Any]) -> str:
     s, c0 = facts["setting"], facts["c_0"]
     seeds = ", ".join(map(str, facts["seeds"]))
     return (
-        f"Scale {facts['scale']}: {s['space']['family'].upper()} search on {s['data']}, {facts['n_train']:,} images to train and {facts['n_val']:,} to validate, "
-        f"{s['epochs']} epochs, "
+        f"Scale {facts['scale']}: {s['space']['family'].upper()} search on {s['data']}, {facts['n_train']:,} images to "
+        f"train and {facts['n_val']:,} to validate, {s['epochs']} epochs, "
         f"seed{'s' if len(facts['seeds']) > 1 else ''} {seeds}.\n"
         f"f = (1 − best validation accuracy) + w_c · t_tr / c_0 with c_0 = {c0['t_tr']:.3g} s an epoch, "
         f"on {facts['hardware']['machine']}."

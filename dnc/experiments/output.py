@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -20,6 +20,7 @@ from dnc.searches.environment import versions
 from dnc.training.engine import machine_name
 
 FORMAT = 1  # of the .json file
+OF_THE_RUN = ("date", "seconds", "trained_in_this_run")  # facts that running again changes
 
 
 def write(
@@ -43,6 +44,8 @@ def write(
         table, facts = folder / f"{name}.csv", folder / f"{name}.json"
         _replace(table, record.frame.to_csv(index=False, lineterminator="\n"))
         content = {"format": FORMAT, **record.facts, "claims": [c.to_dict() for c in claims]}
+        if record.facts.get("trained_in_this_run", 0) == 0 and _same(facts, content):
+            return (*paths, table, facts)  # nothing is new: how long it took stays what it was when it was trained
         _replace(facts, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise DncError(f"out={str(folder)!r} cannot be written ({error.strerror}): give another folder") from error
@@ -61,17 +64,19 @@ def read(name: str, folder: Path) -> Record:
     missing = [p.name for p in (table, facts) if not p.is_file()]
     if missing:
         raise DataError(
-            f"records={str(folder)!r} has no {' and no '.join(missing)}: run it first (without --replot), or give the folder "
-            "that has them"
+            f"records={str(folder)!r} has no {' and no '.join(missing)}: run it first (without --replot), or give the "
+            "folder that has them"
         )
     try:
         content = json.loads(facts.read_text(encoding="utf-8"))
         text = StringIO(table.read_text(encoding="utf-8"))
-        frame = pd.read_csv(text, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        frame = pd.read_csv(text, keep_default_na=False, na_values=[""])
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"format {content.get('format') if isinstance(content, dict) else None!r}, not {FORMAT}")
     except (OSError, ValueError) as error:
-        raise DataError(f"{name} in records={str(folder)!r} cannot be read ({plain(str(error))}): run it again") from error
+        raise DataError(
+            f"{name} in records={str(folder)!r} cannot be read ({plain(str(error))}): run it again"
+        ) from error
     return Record(frame, {k: v for k, v in content.items() if k not in ("format", "claims")})
 
 
@@ -80,7 +85,7 @@ def circumstances(options: Options, seconds: float) -> dict[str, Any]:
     engine = options.engine()
     return {
         "scale": options.scale_name(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "hardware": {
             "machine": machine_name(engine),
@@ -91,6 +96,16 @@ def circumstances(options: Options, seconds: float) -> dict[str, Any]:
         },
         "versions": {**versions(), "pandas": version("pandas"), "matplotlib": version("matplotlib")},
     }
+
+
+def _same(path: Path, content: Mapping[str, Any]) -> bool:
+    """Whether the file has this content, apart from facts of the run."""
+    try:
+        old = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    new = json.loads(json.dumps(content))
+    return isinstance(old, dict) and all(old.get(k) == new.get(k) for k in {*old, *new} if k not in OF_THE_RUN)
 
 
 def _replace(path: Path, text: str) -> None:

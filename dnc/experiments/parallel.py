@@ -38,7 +38,9 @@ def run_all(one: Callable[[int, threading.Event], T], count: int, threads: int) 
                 for future in unfinished:
                     future.cancel()
     failures = [e for f in futures if not f.cancelled() and (e := f.exception()) is not None]
-    for error in sorted(failures, key=lambda e: isinstance(e, KeyboardInterrupt)):  # a failure stops the others, not so around
+    for error in sorted(
+        failures, key=lambda e: isinstance(e, KeyboardInterrupt)
+    ):  # a failure stops the others, not so around
         raise error
     return [f.result() for f in futures]
 

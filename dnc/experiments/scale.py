@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dnc.data import load_data
 from dnc.errors import ArgumentError, check_choice
 from dnc.experiments.statistics import Verdict
-from dnc.searches.workers import Workers, count_workers
 from dnc.searches.schema import check_path
 from dnc.searches.store import Store
+from dnc.searches.workers import Workers, count_workers
 from dnc.space import Space
 from dnc.training.engine import Engine, select_engine
 
@@ -117,7 +117,9 @@ class Options:
         self.worker_count()
         check_folder("out", self.out)
         if self.data_root is not None and not self.data_root.is_dir():
-            raise ArgumentError(f"data-root={str(self.data_root)!r} is no folder: give the folder that holds the data sets")
+            raise ArgumentError(
+                f"data-root={str(self.data_root)!r} is no folder: give the folder that holds the data sets"
+            )
         path = self.store_path(name)
         if self.store is not None or path.exists():
             check_path(path, must_exist=False)
@@ -188,5 +190,7 @@ def check_folder(name: str, path: Path) -> Path:
     if not place.is_dir():
         raise ArgumentError(f"{name}={str(path)!r} is not possible: {str(place)!r} is a file; give a folder")
     if not os.access(place, os.W_OK):
-        raise ArgumentError(f"{name}={str(path)!r} is not possible: {str(place)!r} is not writable; give another folder")
+        raise ArgumentError(
+            f"{name}={str(path)!r} is not possible: {str(place)!r} is not writable; give another folder"
+        )
     return path

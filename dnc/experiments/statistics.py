@@ -1,7 +1,7 @@
 """Verdicts on claims: a paired difference, its interval, and what follows.
 
-Runs of different searches that share a seed are pairs: they see the same data split, the same initial weights and the same
-Sobol points. So differences are taken by seed, and seeds are the independent samples.
+Searches that share a seed are pairs: they begin with the same Sobol points, and a config has the same initial weights
+in all of them. So differences are taken by seed, and seeds are the independent samples.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-GRID_SHARE = 1 / 6  # stage 2 on the axis of trials, as a share of stage 1: its grids have few trials, and not all as many
+GRID_SHARE = (
+    1 / 6
+)  # stage 2 on the axis of trials, as a share of stage 1: its grids have few trials, and not all as many
 SKIPPED = 0.1  # share of stage 1 whose f does not stretch the axis: the first trials are far from any optimum
 
 
@@ -90,7 +92,7 @@ def arms_info(frame: pd.DataFrame, labels: Mapping[str, str], note: str = "") ->
     return ArmsInfo(tuple(panels), trials, note)
 
 
-def _group(arm: str, label: str, rows: pd.DataFrame, trials: int) -> Group:
+def _group(arm: str, label: str, rows: Any, trials: int) -> Group:
     seeds, stage1, final, curves = [], [], [], []
     for seed, run in rows.sort_values(["stage", "step"]).groupby("seed", sort=True):
         seeds.append(int(seed))  # type: ignore[call-overload]
@@ -98,7 +100,9 @@ def _group(arm: str, label: str, rows: pd.DataFrame, trials: int) -> Group:
         after = two[-1] if len(two) else one[-1]
         stage1.append(float(one[-1]))
         final.append(float(three[-1]) if len(three) else float(after))
-        curves.append(np.concatenate([_filled(one, trials), np.full(grid_width(trials), after), _filled(three, trials, after)]))
+        curves.append(
+            np.concatenate([_filled(one, trials), np.full(grid_width(trials), after), _filled(three, trials, after)])
+        )
     curve = np.mean(curves, axis=0)
     return Group(arm, label, tuple(seeds), tuple(stage1), tuple(final), tuple(map(float, curve)))
 
@@ -123,12 +127,13 @@ def draw_arms(info: ArmsInfo) -> Picture:
             _curves(axes[1, column], panel, info.trials, first=column == 0)
         seeds = max(len(g.seeds) for p in info.panels for g in p.groups)
         bars = f", bars: mean ± 1 standard deviation of {seeds} seeds" if seeds > 1 else " (one seed)"
-        figure.suptitle("Search objective f by way of searching (lower is better)", x=0.01, ha="left", fontweight="bold")
+        figure.suptitle(
+            "Search objective f by way of searching (lower is better)", x=0.01, ha="left", fontweight="bold"
+        )
         above = f"Top: filled marks are final f after stage 3, hollow ones f after stage 1; a mark each seed{bars}."
-        below = "Bottom: best f so far in the same colours, mean over seeds; stage 2 (shaded) is the same grid for every arm."
-        figure.supxlabel(
-            "\n".join(filter(None, (f"{above}\n{below}", info.note))), x=0.01, ha="left", fontsize=SMALL_SIZE, color=MUTED
-        )  # fmt: skip
+        below = "Bottom: best f so far in the same colours, mean over seeds; stage 2 (shaded) is the same grid for all."
+        text = "\n".join(filter(None, (above, below, info.note)))
+        figure.supxlabel(_mathematics(text), x=0.01, ha="left", fontsize=SMALL_SIZE, color=MUTED)
     return figure
 
 
@@ -137,15 +142,17 @@ def _points(axis: Axes, panel: Panel, first: bool) -> None:
         color, marker = ARM_COLORS[group.arm], ARM_MARKERS[group.arm]
         for k, (one, last) in enumerate(zip(group.stage1, group.final, strict=True)):
             x = place + _jitter(k, len(group.final))
-            axis.plot([x - 0.2, x + 0.12], [one, last], color=color, linewidth=0.7, alpha=0.35, zorder=1)
-            axis.plot([x - 0.2], [one], marker, color=color, markerfacecolor=PAPER, markersize=3.6, markeredgewidth=0.9)
-            axis.plot([x + 0.12], [last], marker, color=color, markersize=4.2, markeredgecolor=PAPER, markeredgewidth=0.4)
+            axis.plot([x - 0.28, x], [one, last], color=color, linewidth=0.7, alpha=0.35, zorder=1)
+            axis.plot(
+                [x - 0.28], [one], marker, color=color, markerfacecolor=PAPER, markersize=3.6, markeredgewidth=0.9
+            )
+            axis.plot([x], [last], marker, color=color, markersize=4.4, markeredgecolor=PAPER, markeredgewidth=0.4)
         axis.errorbar(
-            place + 0.34, group.mean, yerr=group.spread or None, color=color, marker="_", markersize=9, markeredgewidth=2,
-            linewidth=1.3, capsize=0, zorder=4,
+            place + 0.27, group.mean, yerr=group.spread or None, color=color, marker="_", markersize=7,
+            markeredgewidth=2, linewidth=1.3, zorder=4,
         )  # fmt: skip
     axis.set_title(wc_label(panel.wc))
-    axis.set_xlim(-0.55, len(panel.groups) - 0.4)
+    axis.set_xlim(-0.6, len(panel.groups) - 0.4)
     axis.set_xticks(range(len(panel.groups)), [g.label for g in panel.groups], fontsize=SMALL_SIZE)
     for tick, group in zip(axis.get_xticklabels(), panel.groups, strict=True):
         tick.set_color(_readable(ARM_COLORS[group.arm]))
@@ -170,7 +177,9 @@ def _curves(axis: Axes, panel: Panel, trials: int, first: bool) -> None:
     axis.set_xlim(0.5, places + 0.5)
     axis.set_xticks(*_ticks(trials))
     for x, text in ((trials / 2, "stage 1"), (trials + width / 2, "2"), (1.5 * trials + width, "stage 3")):
-        axis.text(x + 0.5, 1.02, text, transform=axis.get_xaxis_transform(), ha="center", color=MUTED, fontsize=SMALL_SIZE)
+        axis.text(
+            x + 0.5, 1.02, text, transform=axis.get_xaxis_transform(), ha="center", color=MUTED, fontsize=SMALL_SIZE
+        )
     axis.set_xlabel("trials in the stage")
     if first:
         axis.set_ylabel("best f so far")
@@ -182,7 +191,14 @@ def _ticks(trials: int) -> tuple[list[float], list[str]]:
 
 
 def _jitter(k: int, n: int) -> float:
-    return 0.0 if n < 2 else 0.16 * (k / (n - 1) - 0.5)
+    return 0.0 if n < 2 else 0.15 * (k / (n - 1) - 0.5)
+
+
+def _mathematics(text: str) -> str:
+    """The symbols of a plain note in italics."""
+    for symbol, drawn in (("w_c", "$w_c$"), ("t_tr", "$t_{tr}$"), ("c_0", "$c_0$")):
+        text = text.replace(symbol, drawn)
+    return text
 
 
 def _readable(color: str) -> str:
@@ -210,7 +226,8 @@ def plotly_arms(info: ArmsInfo) -> go.Figure:
                         x=[name] * len(f), y=f, mode="markers", name=name, legendgroup=group.arm,
                         showlegend=column == 1 and when == "final",
                         marker={"color": color, "size": 8, "symbol": symbols[ARM_MARKERS[group.arm]] + symbol},
-                        customdata=group.seeds, hovertemplate=f"{name}, {when}<br>seed %{{customdata}}: f = %{{y:.4f}}<extra></extra>",
+                        customdata=group.seeds,
+                        hovertemplate=f"{name}, {when}<br>seed %{{customdata}}: f = %{{y:.4f}}<extra></extra>",
                     ),
                     row=1, col=column,
                 )  # fmt: skip

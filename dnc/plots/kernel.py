@@ -60,20 +60,12 @@ def kernel_info(a: CNN, b: CNN, space: CNNSpace) -> KernelInfo:
         ArgumentError: not two CNNs.
     """
     s, kernel = similarity(a, b, space), space.kernel()
-    terms = tuple(
-        LayerTerm(
-            k + 1,
-            *(net.channels[k] if k < net.depth else None for net in (a, b)),
-            kernel.low,
-            kernel.high[min(k, len(kernel.high) - 1)],
-            kernel.r[min(k, len(kernel.r) - 1)],
-            distance,
-            value,
-            weight,
-        )
-        for k, (distance, value, weight) in enumerate(zip(s.distances, s.kernels, s.weights, strict=True))
-    )
-    return KernelInfo(terms, kernel.omega, float(s))
+    terms = []
+    for k, (distance, value, weight) in enumerate(zip(s.distances, s.kernels, s.weights, strict=True)):
+        channels_i, channels_j = (net.channels[k] if k < net.depth else None for net in (a, b))
+        high, r = (values[min(k, len(values) - 1)] for values in (kernel.high, kernel.r))
+        terms.append(LayerTerm(k + 1, channels_i, channels_j, kernel.low, high, r, distance, value, weight))
+    return KernelInfo(tuple(terms), kernel.omega, float(s))
 
 
 def draw_kernel(info: KernelInfo) -> Picture:

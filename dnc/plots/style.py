@@ -84,7 +84,8 @@ RC: Mapping[str, Any] = MappingProxyType(
 @contextmanager
 def style() -> Iterator[None]:
     """matplotlib draws in this style inside the `with` block; the user's own settings are back after it."""
-    with rc_context(dict(RC)):
+    settings: Any = dict(RC)  # its keys are more than matplotlib's type stubs list
+    with rc_context(settings):
         yield
 
 
@@ -141,8 +142,8 @@ def plotly_template() -> go.layout.Template:
     import plotly.graph_objects as go
 
     axis = {
-        "showgrid": True, "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "showline": True, "ticks": "outside",
-        "tickcolor": MUTED, "ticklen": 4, "automargin": True, "title": {"standoff": 8},
+        "showgrid": True, "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "showline": True,
+        "ticks": "outside", "tickcolor": MUTED, "ticklen": 4, "automargin": True, "title": {"standoff": 8},
     }  # fmt: skip
     layout = go.Layout(
         font={"family": ", ".join(FONTS), "size": 12, "color": INK},

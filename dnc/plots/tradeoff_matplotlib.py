@@ -35,8 +35,9 @@ def draw(info: TradeoffInfo, width: float = PAGE, height: float = 4.2) -> Pictur
         for i, line in enumerate(info.lines):
             ax.plot(line.x, line.y, color=color, lw=1.6 if i == 0 else 0.8, alpha=1 if i == 0 else 0.45, zorder=2,
                     label="equal f" if i == 0 else None)  # fmt: skip
-            ax.annotate(f"f = {line.f:.3g}", (line.x[0], line.y[0]), xytext=(2, 2), textcoords="offset points",
-                        fontsize=SMALL_SIZE, color=color, clip_on=True)  # fmt: skip
+            side = {"xytext": (2, 2), "va": "bottom"} if i else {"xytext": (2, -3), "va": "top"}  # no trial lies there
+            ax.annotate(f"f = {line.f:.3g}", (line.x[0], line.y[0]), textcoords="offset points", fontsize=SMALL_SIZE,
+                        color=color, clip_on=True, **side)  # fmt: skip
         front = [(points.x[i], points.y[i]) for i in points.pareto]
         ax.step(*zip(*front, strict=True), where="post", color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=2.5,
                 label="Pareto front")  # fmt: skip
@@ -48,8 +49,9 @@ def draw(info: TradeoffInfo, width: float = PAGE, height: float = 4.2) -> Pictur
                 ax.scatter([points.x[i] for i in mine], [points.y[i] for i in mine], c=[rank[i] for i in mine], s=26,
                            cmap=cmap, vmin=1, vmax=len(rank), marker=marker, edgecolors=PAPER, linewidths=0.5, zorder=3,
                            label=f"stage {stage}")  # fmt: skip
-        ax.scatter([points.x[i] for i in points.winners], [points.y[i] for i in points.winners], s=75, marker="o",
-                   facecolors="none", edgecolors=INK, linewidths=0.9, zorder=3.5, label="wins at some $w_c$")  # fmt: skip
+        rings = points.winners
+        ax.scatter([points.x[i] for i in rings], [points.y[i] for i in rings], s=75, marker="o", facecolors="none",
+                   edgecolors=INK, linewidths=0.9, zorder=3.5, label="wins at some $w_c$")  # fmt: skip
         ax.scatter([points.x[info.winner]], [points.y[info.winner]], s=190, marker="*", color=color, edgecolors=PAPER,
                    linewidths=0.9, zorder=4, label="wins at this $w_c$")  # fmt: skip
         legend = figure.legend(loc="outside right upper", labelcolor=INK, title="darker: smaller f")

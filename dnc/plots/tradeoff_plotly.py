@@ -46,17 +46,19 @@ def draw_slider(infos: Sequence[TradeoffInfo], active: int = 0, height: int = 52
             data.append({"type": "scatter"})
             for key, value in keys.items():
                 _put(data[-1], key, value)
-        frames.append(go.Frame(name=name, data=data, traces=list(change), layout={"title": {"text": subscripted(info.title)}}))
+        frames.append(
+            go.Frame(name=name, data=data, traces=list(change), layout={"title": {"text": subscripted(info.title)}})
+        )
         steps.append({"method": "animate", "label": name, "args": [[name], now]})
     figure.frames = frames
     figure.update_layout(
         margin_b=116,
         sliders=[{
-            "active": active, "steps": steps, "pad": {"t": 56}, "currentvalue": {"prefix": subscripted("w_c = ")},
+            "active": active, "steps": steps, "pad": {"t": 56},
+            "currentvalue": {"prefix": subscripted("w_c = "), "font": {"color": INK, "size": 13}},
             "ticklen": 0, "minorticklen": 0, "bordercolor": MUTED, "font": {"color": "rgba(0,0,0,0)"},
         }],
     )  # fmt: skip
-    figure.layout.sliders[0].currentvalue.font = {"color": INK, "size": 13}
     return figure
 
 
@@ -73,7 +75,7 @@ def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
         line | front,
         line | {"name": "equal f", "line": {"width": 1}, "opacity": 0.45, "showlegend": False},
         line | {"name": "equal f", "line": {"width": 2.2}},
-        {"type": "scatter", "mode": "text", "textposition": "top right", "showlegend": False, "cliponaxis": True} | none,
+        {"type": "scatter", "mode": "text", "showlegend": False, "cliponaxis": True} | none,
     ]
     for stage, symbol in SYMBOLS.items():
         mine = _of_stage(info, stage)
@@ -118,6 +120,7 @@ def moving(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
         LABELS: {
             "x": [x for x, _ in starts], "y": [y for _, y in starts], "text": [f"f = {v.f:.3g}" for v in info.lines],
             "textfont.color": color,
+            "textposition": ["bottom right", *["top right"] * (len(starts) - 1)],  # no trial lies below the first
         },
         WINNER: {
             "x": [points.x[winner]], "y": [points.y[winner]], "text": [_markup(points.text[winner])],
@@ -134,7 +137,8 @@ def layout(info: TradeoffInfo, height: int = 460) -> dict[str, Any]:
     """plotly's layout as plain data."""
     points = info.points
     return {
-        "template": plotly_template(), "height": height, "title": {"text": subscripted(info.title)}, "hovermode": "closest",
+        "template": plotly_template(), "height": height, "title": {"text": subscripted(info.title)},
+        "hovermode": "closest",
         "xaxis": _axis(points.x_axis), "yaxis": _axis(points.y_axis),
         "legend": {"title": {"text": "darker: smaller f", "font": {"size": 12}}, "itemsizing": "trace"},
     }  # fmt: skip

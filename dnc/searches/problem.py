@@ -138,11 +138,16 @@ class Problem:
     def evaluator(self, space: Space) -> Evaluator:
         """The evaluator of this problem's data, epochs, seed and engine."""
         from dnc.searches.evaluate import Evaluator
+        from dnc.searches.workers import Workers, count_workers
+        from dnc.training.engine import select_engine
 
         key = (space.family, self.n_epochs(space))
         if key not in self._evaluators:
+            data = self.dataset(space)  # what is refused is refused before a store file is made
+            if not isinstance(self.workers, Workers):
+                count_workers(self.workers, select_engine(self.device).device)
             self._evaluators[key] = Evaluator(
-                self.dataset(space), self.n_epochs(space), self.train_seed or 0, self.open_store(), self.workers,
+                data, self.n_epochs(space), self.train_seed or 0, self.open_store(), self.workers,
                 self.device, self.penalty, self.stop.is_set,
             )  # fmt: skip
             self.workers = self._evaluators[key].workers  # the next evaluator shares the processes

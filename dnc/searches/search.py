@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -142,8 +141,8 @@ def run(
     problem: Problem, space: Space, budget: Budget, progress: Show, arch: Architecture | None = None
 ) -> SearchResult:
     """All stages, or with `arch` stage 3 only, recorded as one search."""
-    store = problem.open_store()
     evaluator = problem.evaluator(space)
+    store = problem.open_store()
     spec = _spec(problem, space, budget, evaluator.engine.id, arch)
     name = content_hash(spec)[:12]
     begun = time.perf_counter()
@@ -193,8 +192,6 @@ def run(
         store.end_search(name, status, facts)
         if reporter is not None:
             reporter.close()
-        if status == "stopped" and progress is True:
-            sys.stderr.write(f"\nStopped: {len(visits)} finished trials are kept; run the same call again to go on.\n")
     return result(status)
 
 

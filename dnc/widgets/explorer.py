@@ -23,6 +23,25 @@ STATIC_PER_DECADE = 4  # slider steps of the figure that is shown without a kern
 STATIC_WIDTH = 8.0  # inches, of the picture for viewers that draw nothing themselves
 
 
+class _Figure(go.FigureWidget):
+    """A figure widget that opens its channel when its data is complete.
+
+    plotly's own opens it empty and sends the data after it. A browser that is slow to load the plot may then draw the
+    empty one, for good.
+    """
+
+    _complete = False
+
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__(figure)
+        self._complete = True
+        self.open()
+
+    def open(self) -> None:
+        if self._complete:
+            super().open()
+
+
 class TradeoffExplorer(widgets.VBox):
     """Error against complexity with a w_c slider: the last line of a cell shows it.
 
@@ -66,7 +85,7 @@ class TradeoffExplorer(widgets.VBox):
             options=[(METRICS[name].label, name) for name in self._points], value=own.penalty,
             style={"button_width": "auto"},
         )  # fmt: skip
-        self.figure = go.FigureWidget(draw(self.info))
+        self.figure = _Figure(draw(self.info))
         self._table = widgets.HTML(_table(self.info, self.result))
         self.slider.observe(self._changed, "value")
         self.choice.observe(self._changed, "value")
@@ -91,12 +110,13 @@ class TradeoffExplorer(widgets.VBox):
         same = change["owner"] is self.slider
         self._gather(self._source, self.slider.value, self.choice.value)
         with self.figure.batch_update():
+            drawn: Any = self.figure.data
             if same:
                 for place, keys in moving(self.info).items():
-                    self.figure.data[place].update({key.replace(".", "_"): value for key, value in keys.items()})
+                    drawn[place].update({key.replace(".", "_"): value for key, value in keys.items()})
                 self.figure.layout.title.text = subscripted(self.info.title)  # type: ignore[attr-defined]
             else:
-                for trace, new in zip(self.figure.data, traces(self.info), strict=True):
+                for trace, new in zip(drawn, traces(self.info), strict=True):
                     trace.update(new)
                 self.figure.update_layout(layout(self.info))
         self._table.value = _table(self.info, self.result)
@@ -116,7 +136,7 @@ class TradeoffExplorer(widgets.VBox):
         picture = draw_picture(self.info, STATIC_WIDTH)._repr_png_()
         return {
             **bundle,
-            "application/vnd.plotly.v1+json": json.loads(self.static().to_json()),
+            "application/vnd.plotly.v1+json": json.loads(self.static().to_json() or "{}"),
             "image/png": base64.b64encode(picture).decode(),
             "text/plain": repr(self),
         }
@@ -139,8 +159,12 @@ def _table(info: TradeoffInfo, result: SearchResult) -> str:
     cell = f"padding:2px 14px 2px 0;border-bottom:1px solid {GRID};text-align:"
     head = (("rank", "right"), ("f", "right"), ("accuracy", "right"), ("t_tr", "right"), ("N_p", "right"),
             ("stage", "right"), ("architecture", "left"), ("training", "left"))  # fmt: skip
-    rows = ["".join(f'<th style="{cell}{side};color:{MUTED};font-weight:normal">{subscripted(t)}</th>' for t, side in head)]
-    for rank, best in enumerate((result._as_best(result.table.visits[info.points.trial[i]]) for i in info.order[:TOP]), 1):
+    rows = [
+        "".join(f'<th style="{cell}{side};color:{MUTED};font-weight:normal">{subscripted(t)}</th>' for t, side in head)
+    ]
+    for rank, best in enumerate(
+        (result._as_best(result.table.visits[info.points.trial[i]]) for i in info.order[:TOP]), 1
+    ):
         texts = (str(rank), f"{best.f:.4f}", f"{best.val_acc:.2%}", quantity(best.t_tr, "t_tr"), f"{best.n_params:,}",
                  str(best.stage), str(best.config.arch), str(best.config.training))  # fmt: skip
         style = f"font-weight:bold;color:{wc_color(info.wc)}" if rank == 1 else ""
