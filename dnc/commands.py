@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnc import __version__
-from dnc.errors import ArgumentError, StoreError
+from dnc.errors import ArgumentError, StoreError, check_int
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
@@ -62,11 +62,14 @@ def transfer(o: argparse.Namespace) -> str:
 
 def show(o: argparse.Namespace) -> str:
     """The searches of a store, or one of them."""
+    top = check_int("--top", o.top, 1)
+    if o.id is None and not (o.wc is None and o.penalty is None):
+        raise ArgumentError("--wc and --penalty rank the trials of one search: give its ID too")
     with _open(o.store) as store:
         if o.id is None:
             return _listing(store)
         result = store.result(_full_id(store, o.id)).rescore(wc=o.wc, penalty=o.penalty)
-    best = [_row(best) for best in result.top(o.top)]
+    best = [_row(best) for best in result.top(top)]
     changes = [
         (f"{r['wc_from']:.3g}", f"{r['wc_to']:.3g}", f"{r['val_acc']:.2%}", f"{r['t_tr']:.3g}", f"{r['n_params']:,}",
          r["architecture"], f"lr {r['lr']:.3g}, weight decay {r['weight_decay']:.3g}, batch {r['batch_size']}")
