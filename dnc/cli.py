@@ -47,19 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except KeyboardInterrupt as error:
-        text, status = str(error) or "stopped; trials that had finished are kept", INTERRUPTED
-    except DncError as error:
-        text, status = str(error), USAGE if isinstance(error, ArgumentError) else FAILED
-    except OSError as error:
-        text, status = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
-        text, status = f"unexpected {type(error).__name__}: {first}; --debug shows where", FAILED
-    if "--debug" in arguments:
-        traceback.print_exc()
-    print(f"dnc: {' '.join(text.split())}", file=sys.stderr)
-    return status
+    except (KeyboardInterrupt, Exception) as error:
+        if "--debug" in arguments:
+            traceback.print_exception(error)
+        text, status = _described(error)
+        print(f"dnc: {' '.join(text.split())}", file=sys.stderr)
+        return status
+
+
+def _described(error: BaseException) -> tuple[str, int]:
+    """What to say about an error, and the exit status."""
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "stopped; trials that had finished are kept", INTERRUPTED
+    if isinstance(error, DncError):
+        return str(error), USAGE if isinstance(error, ArgumentError) else FAILED
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED
+    first = (str(error).splitlines() or [""])[0]
+    return f"unexpected {type(error).__name__}: {first}; --debug shows where", FAILED
 
 
 # ---- options -------------------------------------------------------------------------------------------

@@ -109,6 +109,11 @@ class Objective:
         f = f_p + self.wc * (np.asarray(complexity, dtype=float) / self.reference) if self.wc else f_p
         return float(f) if np.ndim(f) == 0 else f
 
+    def bound(self, trial: Trial) -> float:
+        """w_c c / c_0 of a trial, a lower bound of its f that is known before it is trained; 0 if c is not known."""
+        bound = self.wc * (trial.complexity(self.penalty) / self.reference) if self.wc else 0.0
+        return bound if bound == bound else 0.0
+
     def of(self, trial: Trial) -> float:
         """f of a trial; infinity if it failed, so that it never wins."""
         return self(trial.val_acc, trial.complexity(self.penalty) if self.wc else 0.0) if trial.ok else float("inf")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -87,29 +88,59 @@ class Evaluator:
 
     def as_finished(self, configs: Sequence[Config]) -> Iterator[tuple[int, Trial]]:
         """Yield (index, trial) of each config as it finishes; equal configs are trained once."""
+        self.measure(configs)
         places: dict[Config, list[int]] = {}
         for index, config in enumerate(configs):
             places.setdefault(config, []).append(index)
-        self._time([c for c in places if self._timing_row(c) is None])
-        known = {c: t for c in places if (t := self.look_up(c)) is not None}
-        new = [c for c in places if c not in known]
-        new.sort(key=self._cost, reverse=True)  # the longest first, so that no worker ends alone
-        for config, trial in known.items():
-            yield from ((index, trial) for index in places[config])
-        jobs: list[Job] = [TrainJob(c, self.engine, self.epochs, self.train_seed) for c in new]
-        for number, answer in self._run(jobs):
-            config = new[number]
-            trial = self._record(config, answer)
-            yield from ((index, trial) for index in places[config])
+        longest_first = sorted(places, key=self._cost, reverse=True)  # so that no worker ends alone
+        for number, trial in self.train(longest_first):
+            yield from ((index, trial) for index in places[longest_first[number]])
 
-    def _run(self, jobs: list[Job]) -> Iterator[tuple[int, Any]]:
-        done = 0
-        if jobs and self.stopped():
-            raise KeyboardInterrupt
-        for item in self.workers.run(jobs, self.data, self.stopped):
-            done += 1
-            yield item
-        if done < len(jobs):
+    def train(self, configs: Iterable[Config]) -> Iterator[tuple[int, Trial]]:
+        """Yield (index, trial) of measured configs as they finish; each is taken when its turn comes.
+
+        What is known is not trained again. `configs` may be an iterator that decides late what comes next.
+        """
+        known: deque[tuple[int, Trial]] = deque()
+        new: list[tuple[int, Config]] = []
+
+        def jobs() -> Iterator[Job]:
+            for index, config in enumerate(configs):
+                trial = self.look_up(config)
+                if trial is None:
+                    new.append((index, config))
+                    yield TrainJob(config, self.engine, self.epochs, self.train_seed)
+                else:
+                    known.append((index, trial))
+
+        for number, answer in self._run(jobs()):
+            while known:
+                yield known.popleft()
+            index, config = new[number]
+            yield index, self._record(config, answer)
+        yield from known
+
+    def measure(self, configs: Sequence[Config]) -> list[Trial]:
+        """The configs' complexities, looked up or measured: trials that are planned, without an accuracy."""
+        self._time([c for c in dict.fromkeys(configs) if self._timing_row(c) is None])
+        return [self._planned(c) for c in configs]
+
+    def _planned(self, config: Config) -> Trial:
+        row = self._timing_row(config)
+        t_tr = float(row["t_tr"]) if row else math.nan
+        key = content_hash(self.identity(config))
+        return Trial(
+            config, math.nan, t_tr, self.n_params(config), status="planned", metrics=self._extra(config), key=key
+        )
+
+    def _run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Any]]:
+        """Answers of the jobs as they finish.
+
+        Raises:
+            KeyboardInterrupt: it was stopped before the last one.
+        """
+        yield from self.workers.run(jobs, self.data, self.stopped)
+        if self.stopped():
             raise KeyboardInterrupt
 
     # ---- trainings ----------------------------------------------------------------------------------
@@ -146,9 +177,12 @@ class Evaluator:
 
     def _trial(self, config: Config, key: str, record: dict[str, Any], *, cached: bool) -> Trial:
         timing = self._timing_row(config)
-        extra = {self.penalty: self.metric(config)} if METRICS[self.penalty].compute is not None else {}
-        trial = trial_from_record(config, key, record, timing["t_tr"] if timing else None, self.n_params(config), extra)
+        t_tr = timing["t_tr"] if timing else None
+        trial = trial_from_record(config, key, record, t_tr, self.n_params(config), self._extra(config))
         return replace(trial, cached=cached)
+
+    def _extra(self, config: Config) -> dict[str, float]:
+        return {self.penalty: self.metric(config)} if METRICS[self.penalty].compute is not None else {}
 
     # ---- complexity ---------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dnc.space import Space
 
 OPTIMIZERS = ("bayesian", "sobol", "random")
-METHODS = ("paper",)
+METHODS = ("paper", "fast")
 Evaluate = Callable[[Config], Trial]
 
 
@@ -51,7 +51,7 @@ class Problem:
         store: path of the trial store, an open `Store`, or None for one in memory.
         workers: 0 evaluates in this process; a number or "auto" starts worker processes; or a `Workers` to share.
         device: "auto", "cpu" or "cuda".
-        method: "paper".
+        method: "paper", or "fast" for certified pruning: what cannot win is not trained (see `Pruning`).
         optimizer: "bayesian", "sobol" or "random": what stages 1 and 3 search with.
         transform: "log10" models log10 f (as the authors' code does), "none" models f (as the paper says).
         xi: exploration of expected improvement ξ.
@@ -59,6 +59,7 @@ class Problem:
         batch: BO proposals evaluated at a time; more than 1 keeps several workers busy.
         history: trials of other searches that stages 1 and 3 are told before they start.
         evaluate: replaces training, `Config -> Trial`.
+        measure: with `evaluate`, what is known before it: `Config -> Trial` without accuracy (for method="fast").
         observer: called with every finished `Visit`.
 
     Raises:
@@ -83,6 +84,7 @@ class Problem:
     batch: int = 1
     history: Sequence[Trial] = ()
     evaluate: Evaluate | None = None
+    measure: Evaluate | None = None
     observer: Observer | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _evaluators: dict[tuple[Any, ...], Evaluator] = field(default_factory=dict, init=False, repr=False)
@@ -109,6 +111,8 @@ class Problem:
             raise ArgumentError(
                 f"data={plain(self.data)} is not a dnc.Dataset: see dnc.load_data and Dataset.from_arrays"
             )
+        if self.evaluate is not None and self.measure is None and self.method == "fast":
+            raise ArgumentError('measure=None is not allowed with evaluate= and method="fast": give Config -> Trial')
         if self.evaluate is not None and self.reference is None:
             raise ArgumentError("reference=None is not allowed with evaluate=: give c_0 as a number")
 

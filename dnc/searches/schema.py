@@ -27,8 +27,9 @@ CREATE TABLE searches (
     created TEXT NOT NULL, finished TEXT);
 CREATE TABLE visits (
     search TEXT NOT NULL REFERENCES searches (id), stage INTEGER NOT NULL, step INTEGER NOT NULL,
-    substage TEXT NOT NULL, training TEXT NOT NULL, timing TEXT NOT NULL, n_params INTEGER NOT NULL,
-    metrics TEXT NOT NULL, mu REAL, sigma REAL, ei REAL, PRIMARY KEY (search, stage, step));
+    substage TEXT NOT NULL, config TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    training TEXT NOT NULL, timing TEXT NOT NULL, n_params INTEGER NOT NULL, metrics TEXT NOT NULL,
+    mu REAL, sigma REAL, ei REAL, PRIMARY KEY (search, stage, step));
 """
 
 

@@ -10,10 +10,11 @@ history, so that running it again over a store takes the same steps and trains n
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, RandomSearch, SobolSearch
@@ -21,6 +22,7 @@ from dnc.config import Config
 from dnc.errors import SearchError, check_int
 from dnc.objective import Objective
 from dnc.searches.problem import Problem
+from dnc.searches.steps import evaluate_steps, planned_trial
 from dnc.space import Space
 from dnc.tradeoff import rank
 from dnc.trial import Trial, Visit
@@ -74,10 +76,11 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
     begun = time.perf_counter()
     objective = problem.objective(space)
     optimizer = _optimizer(problem, space.stage1(), n1, n2, n3)
-    for trial in problem.history:  # only what could be proposed here informs the model
+    for trial in _told(problem):  # only what could be proposed here informs the model
         if trial.config == problem.preset(space, trial.config.arch):
             optimizer.tell(trial.config.arch, objective.of(trial))
-    visits, note = _explore(problem, space, 1, optimizer, lambda arch: problem.preset(space, arch), objective, n1, n2)
+    explore = _Explorer(problem, space, objective, None)
+    visits, note = explore(1, optimizer, lambda arch: problem.preset(space, arch), n1, n2)
     return _conclude(1, visits, (), objective, begun, note)
 
 
@@ -97,8 +100,8 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
     best, visits = previous.best, []
     for substage in space.substages(order):
         configs = [problem.preset(space, arch) for arch in substage.candidates(best.trial.config.arch)]
-        steps = [Visit(2, substage.name, len(visits) + i, _planned(c)) for i, c in enumerate(configs)]
-        visits += _evaluate(problem, space, steps)
+        steps = [Visit(2, substage.name, len(visits) + i, planned_trial(c)) for i, c in enumerate(configs)]
+        visits += evaluate_steps(problem, space, objective, steps, objective.of(best.trial))
         best = best_visits([best, *visits], objective)[0]
     return _conclude(2, visits, (best,), objective, begun, "" if visits else "nothing to vary")
 
@@ -121,10 +124,11 @@ def stage3(
     objective, arch = previous.objective, previous.best.trial.config.arch
     domain = space.stage3(max_batch=None if problem.data is None else problem.data.n_train)
     optimizer = _optimizer(problem, domain, n1, n2, n3)
-    for trial in problem.history:
+    for trial in _told(problem):
         if trial.config.arch == arch:
             optimizer.tell(trial.config.training, objective.of(trial))
-    visits, note = _explore(problem, space, 3, optimizer, lambda t: Config(arch, t), objective, n1, n2)
+    explore = _Explorer(problem, space, objective, previous.best)
+    visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
     return _conclude(3, visits, (previous.best,), objective, begun, note)
 
 
@@ -137,10 +141,6 @@ def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:
         if visits[i].trial.ok:
             first.setdefault(visits[i].trial.config, visits[i])
     return list(first.values())
-
-
-def _planned(config: Config) -> Trial:  # a step that is planned: no measurement yet
-    return Trial(config, float("nan"), float("nan"), 0, status="planned")
 
 
 def _optimizer(problem: Problem, domain: Any, n1: int, n2: int, n3: int) -> Optimizer:
@@ -158,51 +158,55 @@ def _optimizer(problem: Problem, domain: Any, n1: int, n2: int, n3: int) -> Opti
     )  # fmt: skip
 
 
-def _explore(
-    problem: Problem, space: Space, stage: int, optimizer: Optimizer, to_config: Any, objective: Objective,
-    n1: int, n2: int,
-) -> tuple[list[Visit], str]:  # fmt: skip
+def _told(problem: Problem) -> list[Trial]:
+    return [trial for trial in problem.history if trial.status != "pruned"]
+
+
+@dataclass(frozen=True)
+class _Explorer:
     """Ask, evaluate, tell: n1 points at once, then n2 in batches."""
-    total = n1 + n2
-    first = n1 if problem.optimizer == "bayesian" else total  # nothing to learn from: all at once
-    visits: list[Visit] = []
-    while len(visits) < total:
-        size = first if not visits else min(problem.batch, total - len(visits))
-        planned: list[tuple[Any, Proposal]] = []
-        while len(planned) < size and (point := optimizer.ask()) is not None:
-            planned.append((point, optimizer.last))
-        steps = [
-            Visit(stage, "", len(visits) + i, _planned(to_config(point)), p.mu, p.sigma, p.ei)
-            for i, (point, p) in enumerate(planned)
-        ]
-        done = _evaluate(problem, space, steps)
-        for (point, _), visit in zip(planned, done, strict=True):
-            optimizer.tell(point, objective.of(visit.trial))
-        visits += done
-        if len(planned) < size:
-            return visits, f"ended after {len(visits)} of {total} trials: the space has no further config"
-    return visits, ""
 
+    problem: Problem
+    space: Space
+    objective: Objective
+    incumbent: Visit | None
 
-def _evaluate(problem: Problem, space: Space, steps: Sequence[Visit]) -> list[Visit]:
-    """The planned steps with their trials measured, reported to the observer as they finish."""
-    configs = [step.trial.config for step in steps]
-    done: dict[int, Visit] = {}
-    for index, trial in _trials(problem, space, configs):
-        done[index] = replace(steps[index], trial=trial)
-        if problem.observer is not None:
-            problem.observer(done[index])
-    return [done[i] for i in range(len(steps))]
+    def __call__(
+        self, stage: int, optimizer: Optimizer, to_config: Callable[[Any], Config], n1: int, n2: int
+    ) -> tuple[list[Visit], str]:
+        total = n1 + n2
+        first = n1 if self.problem.optimizer == "bayesian" else total  # nothing to learn from: all at once
+        visits: list[Visit] = []
+        while len(visits) < total:
+            size = first if not visits else min(self.problem.batch, total - len(visits))
+            planned: list[tuple[Any, Proposal]] = []
+            while len(planned) < size and (point := optimizer.ask()) is not None:
+                planned.append((point, optimizer.last))
+            steps = [
+                Visit(stage, "", len(visits) + i, planned_trial(to_config(point)), p.mu, p.sigma, p.ei)
+                for i, (point, p) in enumerate(planned)
+            ]
+            visits += evaluate_steps(self.problem, self.space, self.objective, steps, self._best_f(visits))
+            error = self._mean_error(visits)
+            for (point, _), visit in zip(planned, visits[len(visits) - len(planned) :], strict=True):
+                optimizer.tell(point, self._value(visit.trial, error))
+            if len(planned) < size:
+                return visits, f"ended after {len(visits)} of {total} trials: the space has no further config"
+        return visits, ""
 
+    def _known(self, visits: Sequence[Visit]) -> list[Trial]:
+        return [v.trial for v in ([self.incumbent] if self.incumbent else []) + list(visits) if v.trial.ok]
 
-def _trials(problem: Problem, space: Space, configs: Sequence[Config]) -> Iterator[tuple[int, Trial]]:
-    if problem.evaluate is None:
-        yield from problem.evaluator(space).as_finished(configs)
-        return
-    for index, config in enumerate(configs):
-        if problem.stop.is_set():
-            raise KeyboardInterrupt
-        yield index, problem.evaluate(config)
+    def _best_f(self, visits: Sequence[Visit]) -> float:
+        return min((self.objective.of(t) for t in self._known(visits)), default=math.inf)
+
+    def _mean_error(self, visits: Sequence[Visit]) -> float:
+        errors = [1 - t.val_acc for t in self._known(visits)]
+        return sum(errors) / len(errors) if errors else math.nan
+
+    def _value(self, trial: Trial, mean_error: float) -> float:
+        """f; for a pruned trial what it would be with the mean error of the finished ones."""
+        return self.objective.of(trial) if trial.status != "pruned" else self.objective.bound(trial) + mean_error
 
 
 def _conclude(

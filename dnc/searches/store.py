@@ -227,7 +227,8 @@ class Store:
 
     def add_visit(self, search: str, row: Mapping[str, Any]) -> None:
         """Record a step of a search; the same step of a search that is run again takes its place."""
-        names = ("stage", "step", "substage", "training", "timing", "n_params", "metrics", "mu", "sigma", "ei")
+        names = ("stage", "step", "substage", "config", "status", "reason", "training", "timing", "n_params", "metrics",
+                 "mu", "sigma", "ei")  # fmt: skip
         columns, values = ",".join(names), tuple(row[name] for name in names)
         where = (search, row["stage"], row["step"])
         if self._one(f"SELECT {columns} FROM visits WHERE search=? AND stage=? AND step=?", *where) == values:
@@ -240,11 +241,12 @@ class Store:
         columns = {
             "stage": "v.stage", "step": "v.step", "substage": "v.substage", "training": "v.training",
             "n_params": "v.n_params", "metrics": "v.metrics", "mu": "v.mu", "sigma": "v.sigma", "ei": "v.ei",
-            "config": "t.config", "status": "t.status", "reason": "t.reason", "val_acc": "t.val_acc",
-            "seconds": "t.seconds", "curve": "t.curve", "t_tr": "c.t_tr",
+            "config": "v.config", "status": "v.status", "reason": "v.reason", "val_acc": "t.val_acc",
+            "seconds": "coalesce(t.seconds, 0.0)", "curve": "coalesce(t.curve, '[]')", "t_tr": "c.t_tr",
         }  # fmt: skip
         rows = self._all(
-            f"SELECT {','.join(columns.values())} FROM visits v JOIN trainings t ON t.key = v.training"
+            f"SELECT {','.join(columns.values())} FROM visits v"
+            " LEFT JOIN trainings t ON t.key = v.training AND v.status <> 'pruned'"
             " LEFT JOIN timings c ON c.key = v.timing WHERE v.search=? ORDER BY v.stage, v.step",
             search,
         )

@@ -26,7 +26,12 @@ class TrialTable:
     """
 
     def __init__(self, visits: Sequence[Visit]) -> None:
-        self.visits = tuple({v.trial.key: v for v in reversed(visits)}.values())[::-1]
+        first: dict[str, Visit] = {}
+        for visit in visits:
+            known = first.setdefault(visit.trial.key, visit)
+            if visit.trial.ok and not known.trial.ok:  # another search trained what this one pruned
+                first[visit.trial.key] = visit
+        self.visits = tuple(first.values())
         self.val_acc = np.array([v.trial.val_acc if v.trial.ok else np.nan for v in self.visits])
 
     def __len__(self) -> int:

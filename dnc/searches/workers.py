@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
+from itertools import islice
 from multiprocessing import spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
@@ -56,11 +57,13 @@ class Workers:
         self._flying: dict[tuple[str, Job], Future[Answer]] = {}
 
     def run(
-        self, jobs: list[Job], data: Dataset, stopped: Callable[[], bool] = lambda: False
+        self, jobs: Iterable[Job], data: Dataset, stopped: Callable[[], bool] = lambda: False
     ) -> Iterator[tuple[int, Answer]]:
         """Yield (index, answer) of each job as it finishes.
 
-        Stopping early (`stopped()` turns true, or the iterator is closed) drops the jobs that have not begun.
+        A job is taken from `jobs` when a worker is about to be free for it, so that an iterator can decide late, by the
+        answers so far, what comes next. Stopping early (`stopped()` turns true, or the iterator is closed) drops the
+        jobs that have not begun.
         """
         if self.count == 0:
             for index, job in enumerate(jobs):
@@ -68,20 +71,25 @@ class Workers:
                     return
                 yield index, perform(job, data)
             return
-        futures = {index: self._submit(job, data) for index, job in enumerate(jobs)}
+        source = enumerate(jobs)
+        flying: dict[int, tuple[Job, Future[Answer]]] = {}
         try:
-            left = dict(futures)
-            while left:
-                wait(left.values(), timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            while True:
+                for index, job in islice(source, self.count + 1 - len(flying)):  # one waits, so that no worker does
+                    flying[index] = job, self._submit(job, data)
+                if not flying:
+                    return
+                wait([f for _, f in flying.values()], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 if stopped():
                     return
-                for index in [i for i, future in left.items() if future.done()]:
-                    if left[index].cancelled():  # by another search that shared it, and stopped
-                        left[index] = futures[index] = self._submit(jobs[index], data)
-                    else:
-                        yield index, _answer(left.pop(index))
+                for index, (job, future) in list(flying.items()):
+                    if future.cancelled():  # by another search that shared it, and stopped
+                        flying[index] = job, self._submit(job, data)
+                    elif future.done():
+                        del flying[index]
+                        yield index, _answer(future)
         finally:
-            for future in futures.values():
+            for _, future in flying.values():
                 future.cancel()
 
     def _submit(self, job: Job, data: Dataset) -> Future[Answer]:

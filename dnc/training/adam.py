@@ -45,3 +45,58 @@ class Adam:
             eps=EPS,
             maximize=False,
         )
+
+
+class FlatAdam:
+    """The same Adam for several networks whose weights are parts of one flat vector.
+
+    Each network has a learning rate and a weight decay of its own; networks that share both are updated in one call.
+
+    Args:
+        values, grads: the flat vectors of weights and gradients.
+        segments: (start, stop) of the parts that belong to each network.
+        weight_decays: one a network.
+    """
+
+    def __init__(
+        self,
+        values: Tensor,
+        grads: Tensor,
+        segments: Sequence[Sequence[tuple[int, int]]],
+        weight_decays: Sequence[float],
+    ) -> None:
+        state = (values, grads, torch.zeros_like(values), torch.zeros_like(values))
+        self._parts = [[[flat[start:stop] for start, stop in own] for own in segments] for flat in state]
+        self._weight_decays = tuple(weight_decays)
+        self._step = torch.zeros((), dtype=torch.float32)
+        self._groups: list[tuple[float, float, list[list[Tensor]], list[Tensor]]] = []
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Set the learning rate of each network."""
+        members: dict[tuple[float, float], list[int]] = {}
+        for net, key in enumerate(zip(rates, self._weight_decays, strict=True)):
+            members.setdefault(key, []).append(net)
+        self._groups = []
+        for (lr, weight_decay), nets in members.items():
+            parts = [[part for net in nets for part in flat[net]] for flat in self._parts]
+            self._groups.append((lr, weight_decay, parts, [self._step] * len(parts[0])))
+
+    def step(self) -> None:
+        """Update all weights in place with the gradients."""
+        self._step += 1
+        for lr, weight_decay, (values, grads, means, squares), steps in self._groups:
+            torch._fused_adam_(  # what torch.optim.adam.adam(fused=True) calls, without its bookkeeping
+                values,
+                grads,
+                means,
+                squares,
+                [],
+                steps,
+                lr=lr,
+                beta1=BETA1,
+                beta2=BETA2,
+                weight_decay=weight_decay,
+                eps=EPS,
+                amsgrad=False,
+                maximize=False,
+            )

@@ -15,9 +15,10 @@ import torch
 from dnc.config import content_hash
 from dnc.errors import ArgumentError, check_choice, check_int, plain
 
-KINDS = ("eager",)
+KINDS = ("eager", "direct")
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "bfloat16")
+FAMILIES = ("mlp", "cnn")
 CPU_THREADS = 1  # a training uses one thread: bit-for-bit repeatable, and N workers beat N threads
 
 
@@ -29,10 +30,11 @@ class Engine:
         device: "cpu" or "cuda".
         dtype: "float32", or "bfloat16" for autocast with float32 weights.
         version: raised whenever a change of the code changes the numbers.
-        kind: "eager" is a torch module with autograd.
+        kind: "eager" is a torch module with autograd; "direct" trains MLPs on the CPU without autograd, also several
+            side by side, with the products of hidden layers in `dtype` from batch size 96 on.
 
     Raises:
-        ArgumentError: an unknown name, or a version that this release does not implement.
+        ArgumentError: an unknown name, kind "direct" on CUDA, or a version that this release does not implement.
     """
 
     device: str = "cpu"
@@ -45,6 +47,8 @@ class Engine:
         check_choice("device", self.device, DEVICES)
         check_choice("dtype", self.dtype, DTYPES)
         check_int("engine version", self.version, 1, 1)
+        if self.kind == "direct" and self.device != "cpu":
+            raise ArgumentError("engine kind 'direct' works on the CPU only: use kind='eager' with device='cuda'")
 
     @property
     def id(self) -> str:
@@ -74,8 +78,14 @@ class Engine:
         return engine
 
 
-def select_engine(device: str = "auto", dtype: str = "float32") -> Engine:
+def select_engine(device: str = "auto", dtype: str | None = None, family: str | None = None) -> Engine:
     """The engine for `device`: "cpu", "cuda", or "auto" for CUDA where there is one.
+
+    Args:
+        device: where to compute.
+        dtype: "float32", "bfloat16", or None: what is best for the family on this machine. A study records the engine,
+            so it stays the same in all of its trials.
+        family: "mlp" or "cnn": the fastest engine for it; None is one that trains both.
 
     Raises:
         ArgumentError: an unknown name, or CUDA is asked for and missing.
@@ -84,7 +94,22 @@ def select_engine(device: str = "auto", dtype: str = "float32") -> Engine:
     found = torch.cuda.is_available()
     if device == "cuda" and not found:
         raise ArgumentError("device='cuda' is not available: torch finds no CUDA device; use device='cpu' or 'auto'")
-    return Engine(device="cuda" if found and device != "cpu" else "cpu", dtype=dtype)
+    if family is not None:
+        check_choice("family", family, FAMILIES)
+    chosen = "cuda" if found and device != "cpu" else "cpu"
+    reduced = family is not None and chosen == "cpu" and native_bfloat16()
+    return Engine(
+        device=chosen,
+        dtype=dtype if dtype is not None else "bfloat16" if reduced else "float32",
+        kind="direct" if family == "mlp" and chosen == "cpu" else "eager",
+    )
+
+
+@cache
+def native_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware; emulated products are slower than float32 ones."""
+    flags = set(_cpu_info("flags").split())
+    return bool(flags & {"avx512_bf16", "amx_bf16"}) and torch.backends.mkldnn.is_available()
 
 
 def machine_name(engine: Engine) -> str:
@@ -129,10 +154,15 @@ def flushes_denormals() -> bool:
 
 @cache
 def _cpu_model() -> str:
+    return _cpu_info("model name", "Hardware") or platform.processor() or platform.machine() or "unknown CPU"
+
+
+def _cpu_info(*names: str) -> str:
+    """The first entry of /proc/cpuinfo with one of these names; "" where there is none."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(errors="replace").splitlines():
             name, _, value = line.partition(":")
-            if name.strip() in ("model name", "Hardware") and value.strip():
+            if name.strip() in names and value.strip():
                 return value.strip()
-    return platform.processor() or platform.machine() or "unknown CPU"
+    return ""

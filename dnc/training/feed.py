@@ -26,6 +26,7 @@ class Feed:
         augmenter: augments training batches and normalises the others; None divides uint8 by 255.
         device: where the samples live.
         capacity: largest batch that `gather` is asked for; its buffers are made once.
+        dtype: type of the rows that are given out if `flat`.
     """
 
     def __init__(
@@ -37,14 +38,17 @@ class Feed:
         augmenter: Augmenter | None,
         device: str,
         capacity: int = 0,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         samples = as_tensor(x).to(device)
-        self.flat = flat
+        self.flat, self.dtype = flat, dtype
         self.augmenter = augmenter
         if flat:
             samples = samples.flatten(1)
-            if samples.dtype == torch.uint8 and 4 * samples.numel() <= FLOATS_ONCE:
-                samples = unit_floats(samples)
+            if samples.dtype != torch.uint8:
+                samples = samples.to(dtype)
+            elif 4 * samples.numel() <= FLOATS_ONCE:
+                samples = unit_floats(samples, dtype)
         self.x = samples
         self.y = as_tensor(y).to(device)
         self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))
@@ -53,14 +57,14 @@ class Feed:
     def __len__(self) -> int:
         return len(self.x)
 
-    def gather(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The training batch of the samples `rows` (B,): inputs (B, *shape) float32, labels (B,).
+    def gather(self, rows: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """The training batch of the samples `rows` (B,): inputs (B, *shape), labels (B,).
 
-        Both may be overwritten by the next call.
+        Both may be overwritten by the next call. `generator` draws the augmentation; None leaves it out.
         """
         x = torch.index_select(self.x, 0, rows, out=self._x_batch[: len(rows)])
         y = torch.index_select(self.y, 0, rows, out=self._y_batch[: len(rows)])
-        if self.augmenter is None:
+        if self.augmenter is None or generator is None:
             return self._formed(x), y
         return self.augmenter(x, generator).contiguous(memory_format=torch.channels_last), y
 
@@ -74,13 +78,14 @@ class Feed:
         if self.augmenter is not None:
             x = self.augmenter.normalise(x)
         elif x.dtype == torch.uint8:
-            x = unit_floats(x)
+            x = unit_floats(x, self.dtype)
         return x if self.flat else x.contiguous(memory_format=torch.channels_last)
 
 
-def unit_floats(x: Tensor) -> Tensor:
-    """uint8 in 0 … 255 as float32 in [0, 1]."""
-    return x.to(torch.float32).div_(255)
+def unit_floats(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 in 0 … 255 as floats in [0, 1]; divided in float32 at least, then rounded to `dtype`."""
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    return x.to(wide).div_(255).to(dtype)
 
 
 def as_tensor(array: np.ndarray) -> Tensor:

@@ -17,6 +17,7 @@ from dnc.networks.build import Network
 from dnc.training.engine import Engine, quiet_cpu
 from dnc.training.lock import device_lock
 from dnc.training.step import Stepper, TrainingFailed, build_stepper
+from dnc.training.streams import batch_bounds
 from dnc.trial import Epoch
 
 LR_FACTOR = 0.2  # the learning rate is multiplied by it …
@@ -96,18 +97,6 @@ def run_epoch(stepper: Stepper, epoch: int, lr: float) -> Epoch:
     train_loss = stepper.train_loss()
     val_loss, val_acc = stepper.evaluate()
     return Epoch(train_loss, val_loss, val_acc, time.perf_counter() - began)
-
-
-def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
-    """(start, stop) of each batch; a last batch of a single sample joins the one before (it has no variance for BN).
-
-    >>> batch_bounds(9, 4)
-    [(0, 4), (4, 9)]
-    """
-    starts = list(range(0, n, batch_size))
-    if len(starts) > 1 and n - starts[-1] == 1 < batch_size:
-        starts.pop()
-    return list(zip(starts, [*starts[1:], n], strict=True))
 
 
 def learning_rate(lr: float, epoch: int, epochs: int) -> float:

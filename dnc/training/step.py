@@ -15,6 +15,7 @@ from dnc.networks.build import Network, build
 from dnc.networks.layers import set_dropout_generator
 from dnc.networks.params import check_shapes, map_sizes
 from dnc.training.adam import Adam
+from dnc.training.direct import DirectStack
 from dnc.training.engine import Engine, precision
 from dnc.training.feed import Feed
 from dnc.training.streams import shuffled, stream, stream_seed
@@ -55,9 +56,11 @@ def build_stepper(config: Config, data: Dataset, engine: Engine, seed: int) -> S
     """The network of `config`, ready to train on `data`: the one place that knows which engine does what.
 
     Raises:
-        ArgumentError: the architecture does not fit the data.
+        ArgumentError: the architecture does not fit the data, or the engine does not train its kind.
         TrainingFailed: the config cannot be trained.
     """
+    if engine.kind == "direct":
+        return DirectStepper(config, data, engine, seed)
     return EagerStepper(config, data, engine, seed)
 
 
@@ -139,3 +142,24 @@ class EagerStepper:
                 raise TrainingFailed(
                     "batch normalisation of 1x1 maps needs at least two samples a batch: raise batch_size, or n_train"
                 )
+
+
+class DirectStepper:
+    """Kind "direct": a perceptron without autograd on the CPU, as a stack of one."""
+
+    def __init__(self, config: Config, data: Dataset, engine: Engine, seed: int) -> None:
+        self._stack = DirectStack([config], data, engine, seed)
+        self.batch_size, self.n_train = self._stack.batch_size, self._stack.n_train
+        self.step = self._stack.step
+
+    def start_epoch(self, epoch: int, lr: float) -> None:
+        self._stack.start_epoch(epoch, [lr])
+
+    def train_loss(self) -> float:
+        return self._stack.train_losses()[0]
+
+    def evaluate(self) -> tuple[float, float]:
+        return self._stack.evaluate()[0]
+
+    def finish(self) -> Network:
+        return self._stack.network(0)

@@ -24,3 +24,15 @@ def stream(seed: int, *names: str | int, device: str = "cpu") -> torch.Generator
 def shuffled(n: int, seed: int, epoch: int) -> torch.Tensor:
     """The order (n,) of the samples in `epoch`: a function of (n, seed, epoch) only, whatever the config."""
     return torch.randperm(n, generator=stream(seed, "shuffle", epoch))
+
+
+def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
+    """(start, stop) of each batch; a last batch of a single sample joins the one before (it has no variance for BN).
+
+    >>> batch_bounds(9, 4)
+    [(0, 4), (4, 9)]
+    """
+    starts = list(range(0, n, batch_size))
+    if len(starts) > 1 and n - starts[-1] == 1 < batch_size:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n], strict=True))

@@ -1,0 +1,204 @@
+"""One step of a stack of perceptrons on a batch of a fixed size: its buffers, prepared once, and the arithmetic.
+
+The notation is that of `dnc.training.direct`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dnc.networks.layers import LEVELS
+from dnc.training.activations import activate, backward
+from dnc.training.layout import Layout, NetLayout, aligned, row_step
+
+_aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Flats:
+    """The flat vectors of a stack: weights and gradients, and those of the products, maybe in a reduced type."""
+
+    values: Tensor
+    grads: Tensor
+    products: Tensor
+    product_grads: Tensor
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the products are computed in another type than the rest."""
+        return self.products.dtype != self.values.dtype
+
+
+class Batch:
+    """The step for batches of `size` samples.
+
+    Args:
+        layout: the networks of the stack.
+        flats: its vectors; gradients are written into them.
+        n_classes: outputs of each network.
+        size: samples of a batch.
+    """
+
+    def __init__(self, layout: Layout, flats: Flats, n_classes: int, size: int) -> None:
+        self._layout, self._flats, self._size = layout, flats, size
+        kind, nets = flats.values.dtype, layout.nets
+        self._z = torch.zeros(layout.rows, size, dtype=kind)
+        self._h = self._z if layout.relu_rows == layout.hidden_rows else torch.zeros_like(self._z)
+        self._d = torch.zeros_like(self._z)
+        self._reduced = torch.zeros_like(self._z, dtype=flats.products.dtype) if flats.reduced else None
+        self._weights, self._weight_grads = layout.first(flats.products), layout.first(flats.product_grads)
+        self._bias, self._bias_grad = layout.first_bias(flats.values).unsqueeze(1), layout.first_bias(flats.grads)
+        # more classes than there are, so that each network's are aligned: their probability is exactly 0
+        n_padded = aligned(n_classes, row_step([size]))
+        self._logits = torch.full((len(nets), n_padded, size), -math.inf, dtype=kind)
+        self._g, self._log_p = torch.zeros_like(self._logits), torch.zeros_like(self._logits)
+        self.n_classes = n_classes
+        self._minus_one = torch.full((len(nets), 1, size), -1.0, dtype=kind)
+
+        dropping = any(threshold(net.arch.drop) for net in nets)
+        middle_rows = sum(sum(net.arch.hidden[1:]) for net in nets)
+        self._masks = torch.ones(layout.hidden_rows + middle_rows if dropping else 0, size, dtype=kind)
+        self._scales = torch.ones(len(self._masks), 1, dtype=kind)
+        self._nets, row = [], layout.hidden_rows
+        for i, net in enumerate(nets):
+            self._nets.append(_Net(self, i, net, row))
+            row += sum(net.arch.hidden[1:])
+        self._dropping = [net for net in self._nets if net.threshold]
+        self._others = [net for net in self._nets if net.depth and not net.layout.relu]
+
+    def forward(self, x: Tensor, generators: Sequence[torch.Generator]) -> None:
+        """Compute the logits of samples (B, features), the dropout of network i drawn from generator i."""
+        layout, hidden = self._layout, self._layout.hidden_rows
+        torch.mm(self._weights, x.t(), out=self._z if self._reduced is None else self._reduced)
+        if self._reduced is not None:
+            self._z.copy_(self._reduced)
+        self._z.add_(self._bias)
+        if layout.relu_rows:
+            activate("relu", self._z[: layout.relu_rows], self._h[: layout.relu_rows])
+        for net in self._others:
+            activate(net.activation, net.z[0], net.h[0])
+        if self._dropping:
+            for net in self._dropping:
+                net.draw(generators[net.index])
+            self._masks.mul_(self._scales)
+            self._h[:hidden].mul_(self._masks[:hidden])
+        for net in self._nets:
+            net.forward()
+
+    def loss(self, y: Tensor, losses: Tensor) -> None:
+        """Add each sample's cross-entropy to `losses` (networks, 1, B), and compute G."""
+        labels = y.view(1, 1, -1).expand(len(self._nets), 1, -1)
+        _aten._log_softmax.out(self._logits, 1, False, out=self._log_p)
+        losses.sub_(self._log_p.gather(1, labels))
+        _aten._softmax.out(self._logits, 1, False, out=self._g)
+        self._g.scatter_add_(1, labels, self._minus_one).mul_(1 / self._size)
+
+    def backward(self, x: Tensor) -> None:
+        """Compute all gradients from G."""
+        layout, d = self._layout, self._d
+        for net in self._nets:
+            net.backward()
+        if self._dropping:
+            d[: layout.hidden_rows].mul_(self._masks[: layout.hidden_rows])
+        if layout.relu_rows:
+            backward("relu", d[: layout.relu_rows], self._h[: layout.relu_rows])
+        for net in self._others:
+            backward(net.activation, net.d[0], net.z[0])
+        torch.sum(d, 1, out=self._bias_grad)
+        if self._reduced is not None:
+            d = self._reduced.copy_(d)
+        torch.mm(d, x, out=self._weight_grads)
+
+
+class _Net:
+    """The views and buffers of one network, and what is computed for it alone: all but the first layer."""
+
+    def __init__(self, batch: Batch, index: int, layout: NetLayout, mask_row: int) -> None:
+        flats, size = batch._flats, batch._size
+        self.index, self.layout = index, layout
+        self.depth, self.activation = layout.arch.depth, layout.arch.activation
+        self.threshold = threshold(layout.arch.drop)
+        self.weights, self.weight_grads = layout.matrices(flats.values), layout.matrices(flats.grads)
+        self.fast, self.fast_grads = layout.matrices(flats.products), layout.matrices(flats.product_grads)
+        self.biases = [bias.unsqueeze(1) for bias in layout.vectors(flats.values)]
+        self.bias_grads = layout.vectors(flats.grads)
+        self.logits, self.g = batch._logits[index, : batch.n_classes], batch._g[index, : batch.n_classes]
+
+        own = slice(layout.start, layout.start + layout.width)
+        self.z, self.h, self.d = [batch._z[own]], [batch._h[own]], [batch._d[own]]
+        self.masks, scales = [batch._masks[own]], [batch._scales[own]]
+        for width in layout.arch.hidden[1:]:
+            self.z.append(torch.zeros(width, size, dtype=flats.values.dtype))
+            self.h.append(self.z[-1] if layout.relu else torch.zeros_like(self.z[-1]))
+            self.d.append(torch.zeros_like(self.z[-1]))
+            self.masks.append(batch._masks[mask_row : mask_row + width])
+            scales.append(batch._scales[mask_row : mask_row + width])
+            mask_row += width
+        # inputs, results and gradients of the middle layers' products
+        kind = flats.products.dtype
+        self.reduced = flats.reduced and self.depth > 1
+        self.h_fast = [torch.zeros_like(h, dtype=kind) for h in self.h] if self.reduced else self.h
+        self.z_fast = [torch.zeros_like(z, dtype=kind) for z in self.z] if self.reduced else self.z
+        self.d_fast = [torch.zeros_like(d, dtype=kind) for d in self.d] if self.reduced else self.d
+
+        if self.threshold:
+            self._words = torch.zeros((sum(layout.arch.hidden) * size + 7) // 8, dtype=torch.int64)
+            drawn = self._words.view(torch.uint8)[: sum(layout.arch.hidden) * size]
+            self._bytes = drawn.split([width * size for width in layout.arch.hidden])
+            self._flat_masks = [mask.view(-1) for mask in self.masks]
+            for scale in scales:
+                scale.fill_(LEVELS / (LEVELS - self.threshold))
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw the masks of all layers, 0 or 1."""
+        self._words.random_(-(2**63), None, generator=generator)  # all 64 bits: eight random bytes a draw
+        for drawn, mask in zip(self._bytes, self._flat_masks, strict=True):
+            torch.ge(drawn, self.threshold, out=mask)
+
+    def forward(self) -> None:
+        """From the first layer's activations (or, without hidden layers, z) to the logits."""
+        if not self.depth:
+            self.logits.copy_(self.z[0])
+            return
+        for k in range(1, self.depth):
+            if self.reduced:
+                self.h_fast[k - 1].copy_(self.h[k - 1])
+            torch.mm(self.fast[k], self.h_fast[k - 1], out=self.z_fast[k])
+            if self.reduced:
+                self.z[k].copy_(self.z_fast[k])
+            self.z[k].add_(self.biases[k])
+            activate(self.activation, self.z[k], self.h[k])
+            if self.threshold:
+                self.h[k].mul_(self.masks[k])
+        torch.addmm(self.biases[-1], self.weights[-1], self.h[-1], out=self.logits)
+
+    def backward(self) -> None:
+        """From G to the gradient with respect to the first layer's activations (or, without hidden layers, z)."""
+        if not self.depth:
+            self.d[0].copy_(self.g)
+            return
+        torch.mm(self.g, self.h[-1].t(), out=self.weight_grads[-1])
+        torch.sum(self.g, 1, out=self.bias_grads[-1])
+        torch.mm(self.weights[-1].t(), self.g, out=self.d[-1])
+        for k in range(self.depth - 1, 0, -1):
+            d = self.d[k]
+            if self.threshold:
+                d.mul_(self.masks[k])
+            backward(self.activation, d, self.z[k])
+            torch.sum(d, 1, out=self.bias_grads[k])
+            if self.reduced:
+                d = self.d_fast[k].copy_(d)
+            torch.mm(d, self.h_fast[k - 1].t(), out=self.fast_grads[k])
+            torch.mm(self.fast[k].t(), d, out=self.d_fast[k - 1])
+            if self.reduced:
+                self.d[k - 1].copy_(self.d_fast[k - 1])
+
+
+def threshold(drop: float) -> int:
+    """Random bytes below it are dropped, as in `dnc.networks.layers.Dropout`."""
+    return min(round(drop * LEVELS), LEVELS - 1)

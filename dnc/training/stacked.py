@@ -1,0 +1,75 @@
+"""Several perceptrons on the same inputs: their weights in one flat vector, and what they predict.
+
+Everything is feature-major, (nodes, samples), so that a network's part of a shared array is contiguous and each of its
+own products has the same shapes and strides whatever its companions are. A shared product has its companions' rows
+below or above its own; the rows of a matrix product do not depend on each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dnc.networks.mlp import Perceptron
+from dnc.training.activations import activate
+from dnc.training.layout import Layout
+
+
+class Stacked:
+    """The weights of the networks of a layout.
+
+    Attributes:
+        layout: where they lie.
+        values: the flat vector.
+        n_classes: outputs of each network.
+    """
+
+    def __init__(self, layout: Layout, networks: Sequence[Perceptron], dtype: torch.dtype = torch.float32) -> None:
+        self.layout = layout
+        self.values = torch.zeros(layout.size, dtype=dtype)
+        self.n_classes = networks[0].classifier.out_features
+        for i, network in enumerate(networks):
+            for mine, theirs in self._parameters(i, network):
+                mine.copy_(theirs)
+
+    def write(self, index: int, network: Perceptron) -> Perceptron:
+        """Copy the weights of network `index` into `network`, and return it in evaluation mode."""
+        for mine, theirs in self._parameters(index, network):
+            theirs.copy_(mine)
+        return network.eval()
+
+    def products(self, dtype: torch.dtype) -> Tensor:
+        """The layout's products in `dtype`: a view where that is the weights' own."""
+        return self.values[: self.layout.products].to(dtype)
+
+    def logits(self, x: Tensor, products: Tensor) -> list[Tensor]:
+        """Logits (n_classes, B) of each network, without dropout.
+
+        Args:
+            x: samples (B, features) in the type of `products`.
+            products: what `products` gave.
+        """
+        z = torch.mm(self.layout.first(products), x.t()).to(self.values.dtype)
+        z.add_(self.layout.first_bias(self.values).unsqueeze(1))
+        found = []
+        for net in self.layout.nets:
+            h = z[net.start : net.start + net.width]
+            matrices, biases, fast = net.matrices(self.values), net.vectors(self.values), net.matrices(products)
+            for layer in range(1, len(matrices)):
+                activated = torch.empty_like(h)
+                activate(net.arch.activation, h, activated)
+                bias = biases[layer].unsqueeze(1)
+                if layer < len(matrices) - 1:
+                    h = torch.mm(fast[layer], activated.to(x.dtype)).to(self.values.dtype).add_(bias)
+                else:
+                    h = torch.addmm(bias, matrices[layer], activated)
+            found.append(h)
+        return found
+
+    def _parameters(self, index: int, network: Perceptron) -> list[tuple[Tensor, Tensor]]:
+        net, linears = self.layout.nets[index], [*network.hidden, network.classifier]
+        weights = zip(net.matrices(self.values), (linear.weight.data for linear in linears), strict=True)
+        biases = zip(net.vectors(self.values), (linear.bias.data for linear in linears), strict=True)
+        return [*weights, *biases]
