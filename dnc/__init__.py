@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dnc.searches.workers import Workers
     from dnc.space import CNNSpace, MLPSpace, TrainingSpace
     from dnc.trial import Epoch, Trial, Visit
+    from dnc.widgets import TradeoffExplorer
 
 _HOMES = {
     "dnc.bayesopt.acquisition": ("expected_improvement", "log_expected_improvement"),
@@ -57,6 +58,7 @@ _HOMES = {
     "dnc.searches.workers": ("Workers",),
     "dnc.space": ("CNNSpace", "MLPSpace", "TrainingSpace"),
     "dnc.trial": ("Epoch", "Trial", "Visit"),
+    "dnc.widgets": ("TradeoffExplorer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]

@@ -52,7 +52,7 @@ class Trial:
     curve: tuple[Epoch, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     key: str = ""
-    cached: bool = False
+    cached: bool = field(default=False, compare=False)  # how it was come by, not what it is
 
     def __post_init__(self) -> None:
         if not self.key:

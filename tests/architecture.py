@@ -23,7 +23,7 @@ LEVELS = {
     "widgets": 7,
     "__init__": 8, "__main__": 8, "cli": 8, "commands": 8,
 }  # fmt: skip
-TOP_FILES = {"errors", "config", "objective", "trial", "tradeoff", "__init__", "__main__", "cli"}
+TOP_FILES = {"errors", "config", "objective", "trial", "tradeoff", "__init__", "__main__", "cli", "commands"}
 SAME_LEVEL = {("space", "bayesopt")}  # a space names the kernel on its points; bayesopt knows no space
 LIGHT_LEVEL = 1  # up to here: standard library, numpy, scipy
 LIGHT = {"numpy", "scipy", "dnc"}

@@ -14,12 +14,13 @@ class Perceptron(nn.Module):
     """linear → activation → dropout for each hidden layer, then one linear classifier.
 
     Attributes:
+        arch: what it was built from.
         input_shape: shape of one sample; inputs are flattened.
     """
 
     def __init__(self, arch: MLP, input_shape: tuple[int, ...], n_classes: int) -> None:
         super().__init__()
-        self.input_shape = input_shape
+        self.arch, self.input_shape = arch, input_shape
         widths = (math.prod(input_shape), *arch.hidden)
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.drop = Dropout(arch.drop)

@@ -35,9 +35,8 @@ def draw(info: TradeoffInfo, width: float = PAGE, height: float = 4.2) -> Pictur
         for i, line in enumerate(info.lines):
             ax.plot(line.x, line.y, color=color, lw=1.6 if i == 0 else 0.8, alpha=1 if i == 0 else 0.45, zorder=2,
                     label="equal f" if i == 0 else None)  # fmt: skip
-            side = {"xytext": (2, 2), "va": "bottom"} if i else {"xytext": (2, -3), "va": "top"}  # no trial lies there
-            ax.annotate(f"f = {line.f:.3g}", (line.x[0], line.y[0]), textcoords="offset points", fontsize=SMALL_SIZE,
-                        color=color, clip_on=True, **side)  # fmt: skip
+            ax.annotate(f"f = {line.f:.3g}", (line.x[0], line.y[0]), xytext=(2, 2), textcoords="offset points",
+                        fontsize=SMALL_SIZE, color=color, clip_on=True)  # fmt: skip
         front = [(points.x[i], points.y[i]) for i in points.pareto]
         ax.step(*zip(*front, strict=True), where="post", color=MUTED, lw=0.9, ls=(0, (4, 2)), zorder=2.5,
                 label="Pareto front")  # fmt: skip

@@ -75,7 +75,8 @@ def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
         line | front,
         line | {"name": "equal f", "line": {"width": 1}, "opacity": 0.45, "showlegend": False},
         line | {"name": "equal f", "line": {"width": 2.2}},
-        {"type": "scatter", "mode": "text", "showlegend": False, "cliponaxis": True} | none,
+        {"type": "scatter", "mode": "text", "textposition": "top right", "showlegend": False, "cliponaxis": True}
+        | none,
     ]
     for stage, symbol in SYMBOLS.items():
         mine = _of_stage(info, stage)
@@ -120,7 +121,6 @@ def moving(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
         LABELS: {
             "x": [x for x, _ in starts], "y": [y for _, y in starts], "text": [f"f = {v.f:.3g}" for v in info.lines],
             "textfont.color": color,
-            "textposition": ["bottom right", *["top right"] * (len(starts) - 1)],  # no trial lies below the first
         },
         WINNER: {
             "x": [points.x[winner]], "y": [points.y[winner]], "text": [_markup(points.text[winner])],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,9 +66,16 @@ class Sweep:
         """One row a trial of the whole family."""
         return self.table.frame
 
+    @property
+    def pooled(self) -> SearchResult:
+        """All members' trials as one result, under the first member's w_c: to rescore, plot, explore."""
+        first = next(iter(self.results.values()))
+        visits = tuple(v for r in self.results.values() for v in r.visits)
+        return replace(first, id="sweep", visits=visits, table=self.table)
+
     def pareto(self) -> pd.DataFrame:
         """The non-dominated trials of the whole family."""
-        return self.table.pareto(next(iter(self.results.values())).objective)
+        return self.pooled.pareto()
 
 
 def sweep(

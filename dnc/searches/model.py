@@ -22,7 +22,7 @@ from dnc.data.dataset import Augment, Dataset
 from dnc.errors import ArgumentError, check_int, plain
 from dnc.networks.params import count_params
 from dnc.searches.environment import versions
-from dnc.training.clock import measure_reference, measure_t_tr
+from dnc.training.clock import ReferenceTime, measure_reference, measure_t_tr
 from dnc.training.engine import Engine, machine_name, select_engine
 from dnc.training.loop import train
 from dnc.training.predict import predict_logits
@@ -151,6 +151,7 @@ def fit(
     seed: int = 0,
     device: str = "auto",
     progress: bool = True,
+    clock: ReferenceTime | None = None,
 ) -> Model:
     """Train a config on train + validation data and test it after every epoch.
 
@@ -161,6 +162,7 @@ def fit(
         seed: seed of initial weights, shuffling and dropout.
         device: "auto", "cpu" or "cuda".
         progress: show a bar.
+        clock: the reference step time that the search used, so that t_tr is on the same scale; None measures it.
 
     Raises:
         ArgumentError: a bad argument.
@@ -178,7 +180,7 @@ def fit(
             bar.update(1)
 
     try:
-        timing = measure_t_tr(config, final, engine, measure_reference(engine), epochs=epochs)
+        timing = measure_t_tr(config, final, engine, clock or measure_reference(engine), epochs=epochs)
         outcome = train(config, final, epochs, seed, engine, on_epoch=show, keep_weights=True)
     finally:
         if bar is not None:

@@ -16,6 +16,8 @@ from dnc.searches.stages import best_visits
 from dnc.searches.store import Store
 from dnc.searches.table import TrialTable
 from dnc.space import Space, space_from_dict
+from dnc.training.clock import ReferenceTime
+from dnc.training.engine import machine_id, select_engine
 from dnc.trial import Trial, Visit
 
 if TYPE_CHECKING:
@@ -183,6 +185,7 @@ class SearchResult:
             seed=int(self.spec["train_seed"]) if seed is None else seed,
             device=device,
             progress=progress,
+            clock=self._clock(device),
         )
 
     def ensemble(
@@ -210,6 +213,12 @@ class SearchResult:
             self.refit(epochs, data=data, seed=seed, device=device, config=m.config, progress=progress) for m in members
         ]
         return Ensemble(tuple(fitted), self._data(data))
+
+    def _clock(self, device: str) -> ReferenceTime | None:
+        """The clock of the search, if its store is at hand and was used on this machine."""
+        engine = select_engine(device)
+        row = None if self.store is None else self.store.clock(machine_id(engine), engine.id)
+        return None if row is None else ReferenceTime(**{**row, "blocks": ()})
 
     def _data(self, data: Dataset | None) -> Dataset:
         found = data if data is not None else self.data

@@ -85,7 +85,7 @@ class FlatAdam:
         """Update all weights in place with the gradients."""
         self._step += 1
         for lr, weight_decay, (values, grads, means, squares), steps in self._groups:
-            torch._fused_adam_(  # what torch.optim.adam.adam(fused=True) calls, without its bookkeeping
+            torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage]; what torch.optim.adam.adam(fused=True) calls, without its bookkeeping
                 values,
                 grads,
                 means,

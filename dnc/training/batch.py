@@ -45,7 +45,7 @@ class Batch:
     """
 
     def __init__(self, layout: Layout, flats: Flats, n_classes: int, size: int) -> None:
-        self._layout, self._flats, self._size = layout, flats, size
+        self._flats, self._size = flats, size
         kind, nets = flats.values.dtype, layout.nets
         self._z = torch.zeros(layout.rows, size, dtype=kind)
         self._h = self._z if layout.relu_rows == layout.hidden_rows else torch.zeros_like(self._z)
@@ -68,25 +68,28 @@ class Batch:
         for i, net in enumerate(nets):
             self._nets.append(_Net(self, i, net, row))
             row += sum(net.arch.hidden[1:])
+        # views are made once: in a narrow network they would cost as much as the arithmetic
+        self._relu = (self._z[: layout.relu_rows], self._h[: layout.relu_rows], self._d[: layout.relu_rows])
+        hidden = layout.hidden_rows
+        self._hidden = (self._h[:hidden], self._d[:hidden], self._masks[:hidden])
         self._dropping = [net for net in self._nets if net.threshold]
         self._others = [net for net in self._nets if net.depth and not net.layout.relu]
 
     def forward(self, x: Tensor, generators: Sequence[torch.Generator]) -> None:
         """Compute the logits of samples (B, features), the dropout of network i drawn from generator i."""
-        layout, hidden = self._layout, self._layout.hidden_rows
         torch.mm(self._weights, x.t(), out=self._z if self._reduced is None else self._reduced)
         if self._reduced is not None:
             self._z.copy_(self._reduced)
         self._z.add_(self._bias)
-        if layout.relu_rows:
-            activate("relu", self._z[: layout.relu_rows], self._h[: layout.relu_rows])
+        if len(self._relu[0]):
+            activate("relu", self._relu[0], self._relu[1])
         for net in self._others:
             activate(net.activation, net.z[0], net.h[0])
         if self._dropping:
             for net in self._dropping:
                 net.draw(generators[net.index])
             self._masks.mul_(self._scales)
-            self._h[:hidden].mul_(self._masks[:hidden])
+            self._hidden[0].mul_(self._hidden[2])
         for net in self._nets:
             net.forward()
 
@@ -100,13 +103,13 @@ class Batch:
 
     def backward(self, x: Tensor) -> None:
         """Compute all gradients from G."""
-        layout, d = self._layout, self._d
+        d = self._d
         for net in self._nets:
             net.backward()
         if self._dropping:
-            d[: layout.hidden_rows].mul_(self._masks[: layout.hidden_rows])
-        if layout.relu_rows:
-            backward("relu", d[: layout.relu_rows], self._h[: layout.relu_rows])
+            self._hidden[1].mul_(self._hidden[2])
+        if len(self._relu[0]):
+            backward("relu", self._relu[2], self._relu[1])
         for net in self._others:
             backward(net.activation, net.d[0], net.z[0])
         torch.sum(d, 1, out=self._bias_grad)
@@ -139,6 +142,7 @@ class _Net:
             self.masks.append(batch._masks[mask_row : mask_row + width])
             scales.append(batch._scales[mask_row : mask_row + width])
             mask_row += width
+        self.h_turned, self.weights_turned = self.h[-1].t(), self.weights[-1].t()
         # inputs, results and gradients of the middle layers' products
         kind = flats.products.dtype
         self.reduced = flats.reduced and self.depth > 1
@@ -150,6 +154,7 @@ class _Net:
             self._words = torch.zeros((sum(layout.arch.hidden) * size + 7) // 8, dtype=torch.int64)
             drawn = self._words.view(torch.uint8)[: sum(layout.arch.hidden) * size]
             self._bytes = drawn.split([width * size for width in layout.arch.hidden])
+            self._least = torch.tensor(self.threshold, dtype=torch.uint8)
             self._flat_masks = [mask.view(-1) for mask in self.masks]
             for scale in scales:
                 scale.fill_(LEVELS / (LEVELS - self.threshold))
@@ -158,7 +163,7 @@ class _Net:
         """Draw the masks of all layers, 0 or 1."""
         self._words.random_(-(2**63), None, generator=generator)  # all 64 bits: eight random bytes a draw
         for drawn, mask in zip(self._bytes, self._flat_masks, strict=True):
-            torch.ge(drawn, self.threshold, out=mask)
+            torch.ge(drawn, self._least, out=mask)
 
     def forward(self) -> None:
         """From the first layer's activations (or, without hidden layers, z) to the logits."""
@@ -182,9 +187,9 @@ class _Net:
         if not self.depth:
             self.d[0].copy_(self.g)
             return
-        torch.mm(self.g, self.h[-1].t(), out=self.weight_grads[-1])
+        torch.mm(self.g, self.h_turned, out=self.weight_grads[-1])
         torch.sum(self.g, 1, out=self.bias_grads[-1])
-        torch.mm(self.weights[-1].t(), self.g, out=self.d[-1])
+        torch.mm(self.weights_turned, self.g, out=self.d[-1])
         for k in range(self.depth - 1, 0, -1):
             d = self.d[k]
             if self.threshold:

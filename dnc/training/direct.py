@@ -29,7 +29,7 @@ from dnc.training.batch import Batch, Flats
 from dnc.training.engine import Engine
 from dnc.training.feed import Feed
 from dnc.training.layout import plan_layout
-from dnc.training.stacked import Stacked
+from dnc.training.stacked import Stacked, product_type
 from dnc.training.streams import batch_bounds, shuffled, stream, stream_seed
 
 REDUCED_FROM = 96  # batch size from which a bfloat16 engine trains in it: below, conversions eat up the gain
@@ -61,9 +61,9 @@ class DirectStack:
         self.n_train = len(data.x_train)
         sizes = {min(config.training.batch_size, self.n_train) for config in configs}
         if len(sizes) != 1:
-            raise ArgumentError(f"batch sizes {sorted(sizes)} cannot be trained side by side: give configs that share one")
+            raise ArgumentError(f"batch sizes {sorted(sizes)} cannot be trained side by side: give configs with one")
         self.configs, self.batch_size, self.seed = tuple(configs), sizes.pop(), seed
-        reduced = torch.bfloat16 if engine.dtype == "bfloat16" else weights
+        reduced = product_type(engine, weights)
         self._train_type = reduced if self.batch_size >= REDUCED_FROM else weights
         self._eval_type = reduced
         self._train = _feed(data.x_train, data.y_train, self._train_type, min(self.batch_size + 1, self.n_train))
@@ -87,7 +87,7 @@ class DirectStack:
             [config.training.weight_decay for config in configs],
         )
         self._dropout = [stream(seed, config.key, "dropout") for config in configs]
-        self._batches: dict[int, _Batch] = {}
+        self._batches: dict[int, Batch] = {}
         self._losses = torch.zeros(len(configs), 1, min(self.batch_size + 1, self.n_train), dtype=torch.float64)
         self._order = torch.empty(0, dtype=torch.int64)
         self._seen = 0

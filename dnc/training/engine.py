@@ -125,8 +125,8 @@ def machine_id(engine: Engine) -> str:
 
 
 def precision(engine: Engine) -> torch.autocast:
-    """The context in which a forward pass computes in the engine's dtype; weights and loss stay float32."""
-    return torch.autocast(engine.device, torch.bfloat16, enabled=engine.dtype == "bfloat16")
+    """The context in which a torch module computes in the engine's dtype; weights and loss stay float32."""
+    return torch.autocast(engine.device, torch.bfloat16, enabled=engine.dtype == "bfloat16" and engine.kind == "eager")
 
 
 @contextmanager

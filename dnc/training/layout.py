@@ -119,7 +119,8 @@ def plan_layout(archs: Sequence[MLP], features: int, n_classes: int, batch_sizes
     for arch, widths, start, n_rows, middle in zip(archs, sizes, starts, padded, middles, strict=True):
         weights, biases = [(start * features, widths[1], features)], [(products + start, widths[1])]
         segments = [(start * features, (start + n_rows) * features), (products + start, products + start + n_rows)]
-        at, rest = middle, end
+        at = middle
+        rest = end = aligned(end)  # a segment is as long, and as aligned, in every stack
         for n, out in zip(widths[1:-2], widths[2:-1], strict=True):
             weights.append((at, out, n))
             biases.append((end, out))
@@ -131,7 +132,5 @@ def plan_layout(archs: Sequence[MLP], features: int, n_classes: int, batch_sizes
             biases.append((end + n * out, out))
             end += n * out + out
         segments += [part for part in ((middle, at), (rest, end)) if part[0] < part[1]]
-        nets.append(
-            NetLayout(arch, start, widths[1], n_rows, tuple(weights), tuple(biases), tuple(segments))
-        )
+        nets.append(NetLayout(arch, start, widths[1], n_rows, tuple(weights), tuple(biases), tuple(segments)))
     return Layout(tuple(nets), features, rows, ends[0], ends[1], products, end)

@@ -15,6 +15,7 @@ from dnc.networks.mlp import Perceptron
 from dnc.training.engine import Engine, precision, quiet_cpu
 from dnc.training.feed import Feed
 from dnc.training.loop import failing_on_memory
+from dnc.training.stacked import product_type, stacked_forward
 
 
 def predict_logits(model: Network, x: np.ndarray, engine: Engine, augment: Augment | None = None) -> np.ndarray:
@@ -35,8 +36,12 @@ def predict_logits(model: Network, x: np.ndarray, engine: Engine, augment: Augme
         network = model.to(engine.device).eval()
         augmenter = None if flat or augment is None else Augmenter(augment, engine.device)
         labels = np.zeros(len(samples), dtype=np.int64)
-        feed = Feed(samples, labels, flat=flat, augmenter=augmenter, device=engine.device)
-        parts = [network(batch).float().cpu() for batch, _ in feed.chunks()]
+        if isinstance(network, Perceptron) and engine.kind == "direct":
+            forward, dtype = stacked_forward(network, engine), product_type(engine)
+        else:
+            forward, dtype = network, torch.float32
+        feed = Feed(samples, labels, flat=flat, augmenter=augmenter, device=engine.device, dtype=dtype)
+        parts = [forward(batch).float().cpu() for batch, _ in feed.chunks()]
         return torch.cat([torch.empty(0, network.classifier.out_features), *parts]).numpy()
 
 

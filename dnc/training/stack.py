@@ -102,4 +102,3 @@ def _side_by_side(
         or Outcome(tuple(curve), max(p.val_acc for p in curve), sum(p.seconds for p in curve), networks[i])
         for i, curve in enumerate(curves)
     ]
-

@@ -7,14 +7,16 @@ below or above its own; the rows of a matrix product do not depend on each other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from dnc.networks.mlp import Perceptron
 from dnc.training.activations import activate
-from dnc.training.layout import Layout
+from dnc.training.engine import Engine
+from dnc.training.layout import Layout, plan_layout
 
 
 class Stacked:
@@ -73,3 +75,16 @@ class Stacked:
         weights = zip(net.matrices(self.values), (linear.weight.data for linear in linears), strict=True)
         biases = zip(net.vectors(self.values), (linear.bias.data for linear in linears), strict=True)
         return [*weights, *biases]
+
+
+def product_type(engine: Engine, weights: torch.dtype = torch.float32) -> torch.dtype:
+    """The type in which kind "direct" computes the products of hidden layers, for weights of type `weights`."""
+    return torch.bfloat16 if engine.dtype == "bfloat16" else weights
+
+
+def stacked_forward(network: Perceptron, engine: Engine) -> Callable[[Tensor], Tensor]:
+    """The function from samples (B, features) to logits (B, n_classes), as `DirectStack.evaluate` computes them."""
+    layout = plan_layout([network.arch], math.prod(network.input_shape), network.classifier.out_features)
+    stacked = Stacked(layout, [network])
+    products = stacked.products(product_type(engine))
+    return lambda x: stacked.logits(x, products)[0].t()
