@@ -1,4 +1,4 @@
-"""The command line: `dnc search | sweep | transfer | show | export | datasets`.
+"""The command line: `dnc search | sweep | transfer | show | export | store | datasets`.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted (finished trials are kept).
 An error is one line on stderr.
@@ -136,6 +136,16 @@ def parser() -> Parser:
     export.add_argument("--force", action="store_true", help="overwrite the file")
     _rescore_options(export)
 
+    store = command(
+        "store", commands.store, "check a whole trial store, or copy it, also while a search writes to it",
+        "examples:\n  dnc store check trials.db\n  dnc store export trials.db backup.db\n"
+        "  dnc store export trials.db trials.sql",
+    )  # fmt: skip
+    store.add_argument("what", metavar="check|export", choices=("check", "export"), help="what to do")
+    store.add_argument("store", metavar="STORE", help="the trial store")
+    store.add_argument("file", metavar="FILE", nargs="?", help="where to: .sql is text, anything else a trial store")
+    store.add_argument("--force", action="store_true", help="overwrite the file")
+
     sets = command("datasets", commands.datasets, "list the data sets, and whether they are there")
     sets.add_argument("--root", help="folder of the data sets ($DNC_DATA, else the user's cache)")
     return top
@@ -185,6 +195,8 @@ def _budget_options(sub: Parser) -> None:
     group.add_argument("--store", default=STORE, metavar="FILE", help=f"where trials are kept ({STORE})")
     group.add_argument("--workers", default="auto", metavar="N", help="worker processes, 0 for none (one a core)")
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    group.add_argument("--trial-timeout", type=float, metavar="S", help="seconds a training may take (no limit)")
+    group.add_argument("--retry-failed", action="store_true", help="train again what has failed before")
     group.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

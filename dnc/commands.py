@@ -91,6 +91,18 @@ def export(o: argparse.Namespace) -> str:
     return f"{len(result.table)} trials of search {result.id} written to {target}"
 
 
+def store(o: argparse.Namespace) -> str:
+    """Check a whole store, or copy it."""
+    if (o.what == "export") != (o.file is not None):
+        raise ArgumentError("give a FILE to write to with export, and none with check")
+    with _open(o.store) as opened:
+        if o.what == "check":
+            counts = opened.check()
+            return f"{o.store} is sound: {', '.join(f'{n:,} {table}' for table, n in counts.items())}"
+        opened.export(Path(o.file).expanduser(), force=o.force)
+    return f"{o.store} copied to {o.file}"
+
+
 def datasets(o: argparse.Namespace) -> str:
     """The named data sets, and whether they are there."""
     from dnc.data import data_root
@@ -146,7 +158,8 @@ def _common(o: argparse.Namespace) -> dict[str, Any]:
     return {
         "penalty": o.penalty or "t_tr", "epochs": o.epochs, "n1": o.n1, "n2": o.n2, "n3": o.n3,
         "seed": o.seed or 0, "train_seed": o.train_seed, "reference": o.reference, "store": o.store,
-        "workers": _workers(o.workers), "device": o.device, "progress": not o.quiet,
+        "workers": _workers(o.workers), "device": o.device, "trial_timeout": o.trial_timeout,
+        "retry_failed": o.retry_failed, "progress": not o.quiet,
     }  # fmt: skip
 
 

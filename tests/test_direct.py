@@ -44,9 +44,10 @@ def test_gradients_are_those_of_autograd_in_float64(hidden: tuple[int, ...], act
         mine.data.copy_(stored)
 
     h = torch.from_numpy(data.x_train).double()[rows] / 255
-    masks = trained._batches[len(rows)]._nets[0].masks
+    own = trained._batches[len(rows)]._nets[0]
+    masks = own.masks
     for linear, mask in zip(network.hidden, masks, strict=False):
-        h = FUNCTIONS[activation](linear(h)) * mask.t()
+        h = FUNCTIONS[activation](linear(h)) * mask.t() * own.scale
     y = torch.from_numpy(data.y_train)[rows]
     loss = F.cross_entropy(network.classifier(h), y)
     gradients = torch.autograd.grad(loss, list(network.parameters()))
@@ -110,16 +111,18 @@ def test_masks_keep_the_mean_and_differ_between_steps_layers_and_networks() -> N
     configs = [config(300, 300, drop=p, batch_size=64) for p in (0.5, 0.2, 0.0)]
     trained = DirectStack(configs, flat_data(100), DIRECT, seed=0)
     trained.start_epoch(0, [1e-3] * 3)
-    seen = []
+    seen, nets = [], []
     for _ in range(2):
         trained.gradients(torch.arange(64))
         nets = trained._batches[64]._nets
         seen += [mask.clone() for net in nets[:2] for mask in net.masks]
         assert all(bool((mask == 1).all()) for mask in nets[2].masks)
-    for mask, p in zip(seen, [0.5, 0.5, 0.2, 0.2] * 2, strict=True):
-        kept = 256 / (256 - round(256 * p))
-        assert mask.unique().tolist() == pytest.approx([0, kept])
-        assert mask.mean().item() == pytest.approx(1, abs=4 * math.sqrt(p / (1 - p) / mask.numel()))
+    for i, mask in enumerate(seen):
+        net = nets[i // 2 % 2]
+        share = 1 - round(256 * net.layout.arch.drop) / 256
+        assert mask.unique().tolist() == [0, 1]
+        assert mask.mean().item() == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / mask.numel()))
+        assert net.scale == 1 / share
     assert len({(mask > 0).numpy().tobytes() for mask in seen}) == len(seen)
 
 

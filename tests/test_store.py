@@ -8,25 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from dnc.config import MLP, Config
+from dnc.config import MLP, Config, content_hash
 from dnc.errors import StoreError
 from dnc.searches.schema import SCHEMA_VERSION
 from dnc.searches.store import Store, open_store
 
 IDENTITY = {"data": "d", "config": Config(MLP((5,))).to_dict(), "epochs": 2, "train_seed": 0, "engine": "e"}
+KEY = content_hash(IDENTITY)
 RECORD = {"status": "ok", "reason": "", "val_acc": 0.1 + 0.2, "seconds": 1.5, "curve": "[[1,2,3,4]]", "machine": "m"}
 
 
 def test_the_first_row_stands(tmp_path: Path) -> None:
     with Store(tmp_path / "t.db") as store:
-        first = store.add_training("k", IDENTITY, RECORD)
-        second = store.add_training("k", IDENTITY, {**RECORD, "val_acc": 0.9})
+        first = store.add_training(KEY, IDENTITY, RECORD)
+        second = store.add_training(KEY, IDENTITY, {**RECORD, "val_acc": 0.9})
         assert first == second
         assert second["val_acc"] == 0.1 + 0.2  # every bit
         assert store.counts()["trainings"] == 1
         assert store.training("other") is None
     with open_store(tmp_path / "t.db") as again:
-        assert again.training("k") == first
+        assert again.training(KEY) == first
         again.check()
 
 

@@ -51,16 +51,21 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         raise DataError(f"{name} is not {kind} that can be read ({reason}): it may be damaged, get it again") from error
 
 
+def machine_memory() -> float:
+    """Bytes of memory of this machine; infinity where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
 def check_memory(path: Path, n_bytes: int) -> None:
     """Refuse to unpack more than this machine has memory for.
 
     Raises:
         DataError: `n_bytes` is more than the memory.
     """
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on this system: no forecast
-        return
+    memory = machine_memory()
     if n_bytes > memory:
         raise DataError(
             f"{plain(str(path), 200)} unpacks to {n_bytes / 1e9:,.0f} GB, "

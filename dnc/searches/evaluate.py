@@ -12,21 +12,26 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
-from dnc.config import Config, content_hash
+from dnc.config import MLP, Config, content_hash
 from dnc.data.dataset import Dataset
 from dnc.errors import SearchError
 from dnc.networks.build import build
 from dnc.networks.params import count_params
 from dnc.objective import METRICS
-from dnc.searches.jobs import ClockJob, Failure, Job, TimeJob, TrainJob
+from dnc.searches.jobs import ClockJob, Failure, Job, StackJob, TimeJob, TrainJob
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers, count_workers
 from dnc.training.clock import ReferenceTime, Timing
 from dnc.training.engine import machine_id, select_engine
 from dnc.training.loop import Outcome
 from dnc.trial import Epoch, Trial
+
+MAX_STACK = 8  # configs trained side by side
+STACK_NODES = 100  # up to so many hidden nodes a perceptron is narrow: measured, wider ones gain nothing
+TIMING_SECONDS = 30.0  # a timing may take so long whatever `trial_timeout` is
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,11 @@ class Evaluator:
         store: where measurements are looked up and recorded.
         workers: see `Problem`; a `Workers` is shared and left open.
         device: "auto", "cpu" or "cuda".
+        family: "mlp" or "cnn", for the fastest engine that trains it; None is one that trains both.
         penalty: a registered metric that is wanted besides t_tr and n_params.
         stopped: asked between jobs; True raises KeyboardInterrupt, what is finished being recorded.
+        trial_timeout: seconds that a training may take; None for no limit.
+        retry_failed: train again, once, what is recorded as failed, instead of looking the failure up.
     """
 
     def __init__(
@@ -64,11 +72,15 @@ class Evaluator:
         store: Store | None = None,
         workers: int | str | Workers = 0,
         device: str = "auto",
+        family: str | None = None,
         penalty: str = "t_tr",
         stopped: Callable[[], bool] = lambda: False,
+        trial_timeout: float | None = None,
+        retry_failed: bool = False,
     ) -> None:
         self.data, self.epochs, self.train_seed, self.penalty, self.stopped = data, epochs, train_seed, penalty, stopped
-        self.engine = select_engine(device)
+        self.trial_timeout, self._retry_failed, self._retried = trial_timeout, retry_failed, set[str]()
+        self.engine = select_engine(device, family=family)
         self.store = store if store is not None else Store()
         self._owns_workers = not isinstance(workers, Workers)
         self.workers = workers if isinstance(workers, Workers) else Workers(count_workers(workers, self.engine.device))
@@ -93,36 +105,74 @@ class Evaluator:
         for index, config in enumerate(configs):
             places.setdefault(config, []).append(index)
         longest_first = sorted(places, key=self._cost, reverse=True)  # so that no worker ends alone
-        for number, trial in self.train(longest_first):
+        side_by_side = min(MAX_STACK, -(-len(places) // (2 * max(1, self.workers.count))))
+        for number, trial in self.train(longest_first, side_by_side):
             yield from ((index, trial) for index in places[longest_first[number]])
 
-    def train(self, configs: Iterable[Config]) -> Iterator[tuple[int, Trial]]:
+    def train(self, configs: Iterable[Config], side_by_side: int = 1) -> Iterator[tuple[int, Trial]]:
         """Yield (index, trial) of measured configs as they finish; each is taken when its turn comes.
 
-        What is known is not trained again. `configs` may be an iterator that decides late what comes next.
+        What is known is not trained again.
+
+        Args:
+            configs: may be an iterator that decides late what comes next.
+            side_by_side: how many configs may be taken at once, to train narrow perceptrons in stacks.
         """
         known: deque[tuple[int, Trial]] = deque()
-        new: list[tuple[int, Config]] = []
+        new: list[list[tuple[int, Config]]] = []  # of each job
+        again: list[tuple[int, Config]] = []
 
         def jobs() -> Iterator[Job]:
-            for index, config in enumerate(configs):
-                trial = self.look_up(config)
-                if trial is None:
-                    new.append((index, config))
-                    yield TrainJob(config, self.engine, self.epochs, self.train_seed)
-                else:
-                    known.append((index, trial))
+            source = enumerate(configs)
+            while taken := list(islice(source, side_by_side)):
+                unknown: list[tuple[int, Config]] = []
+                for index, config in taken:
+                    trial = self._without_training(config)
+                    if trial is None:
+                        unknown.append((index, config))
+                    else:
+                        known.append((index, trial))
+                for members in self._stacks(unknown):
+                    new.append(members)
+                    yield self._job([config for _, config in members])
 
         for number, answer in self._run(jobs()):
             while known:
                 yield known.popleft()
-            index, config = new[number]
-            yield index, self._record(config, answer)
+            members = new[number]
+            answers = answer if isinstance(answer, tuple) else (answer,)
+            if len(answers) != len(members):  # a stack that died takes none of its members with it
+                again += members
+                continue
+            for (index, config), one in zip(members, answers, strict=True):
+                yield index, self._record(config, one)
         yield from known
+        for number, answer in self._run(self._job([config]) for _, config in again):
+            index, config = again[number]
+            yield index, self._record(config, answer)
+
+    def _job(self, configs: list[Config]) -> Job:
+        if len(configs) == 1:
+            return TrainJob(configs[0], self.engine, self.epochs, self.train_seed, self.trial_timeout)
+        return StackJob(tuple(configs), self.engine, self.epochs, self.train_seed, self.trial_timeout)
+
+    def _stacks(self, configs: list[tuple[int, Config]]) -> list[list[tuple[int, Config]]]:
+        """Narrow perceptrons of equal batch size together, everything else alone: wide ones gain nothing."""
+        groups: dict[object, list[tuple[int, Config]]] = {}
+        for index, config in configs:
+            narrow = isinstance(config.arch, MLP) and sum(config.arch.hidden) <= STACK_NODES
+            stackable = narrow and self.engine.kind == "direct"
+            groups.setdefault(config.training.batch_size if stackable else (index,), []).append((index, config))
+        return list(groups.values())
+
+    def _without_training(self, config: Config) -> Trial | None:
+        """The trial of a config that is recorded, or that could not be timed and so cannot be trained."""
+        trial, untimed = self.look_up(config), self._timing_failures.get(self.timing_key(config))
+        return self._record(config, Failure(untimed)) if trial is None and untimed is not None else trial
 
     def measure(self, configs: Sequence[Config]) -> list[Trial]:
         """The configs' complexities, looked up or measured: trials that are planned, without an accuracy."""
-        self._time([c for c in dict.fromkeys(configs) if self._timing_row(c) is None])
+        self._time([c for c in dict.fromkeys(configs) if self._timing_row(c) is None and not self._has_failed(c)])
         return [self._planned(c) for c in configs]
 
     def _planned(self, config: Config) -> Trial:
@@ -159,7 +209,13 @@ class Evaluator:
         """The recorded trial of a config, or None."""
         key = content_hash(self.identity(config))
         record = self.store.training(key)
-        return None if record is None else self._trial(config, key, record, cached=True)
+        if record is None or (record["status"] == "failed" and self._retry_failed and key not in self._retried):
+            return None
+        return self._trial(config, key, record, cached=True)
+
+    def _has_failed(self, config: Config) -> bool:
+        trial = self.look_up(config)
+        return trial is not None and not trial.ok
 
     def _record(self, config: Config, answer: Outcome | Failure) -> Trial:
         identity = self.identity(config)
@@ -173,7 +229,9 @@ class Evaluator:
             "curve": json.dumps([list(asdict(epoch).values()) for epoch in answer.curve] if ok else []),
             "machine": machine_id(self.engine),
         }
-        return self._trial(config, key, self.store.add_training(key, identity, record), cached=False)
+        self._retried.add(key)
+        kept = self.store.add_training(key, identity, record, replace_failed=self._retry_failed)
+        return self._trial(config, key, kept, cached=False)
 
     def _trial(self, config: Config, key: str, record: dict[str, Any], *, cached: bool) -> Trial:
         timing = self._timing_row(config)
@@ -221,21 +279,24 @@ class Evaluator:
         self._time([config] if self._timing_row(config) is None else [])
         row = self._timing_row(config)
         if row is None:
-            raise SearchError(f"t_tr of {config} could not be measured: {self._timing_failures.get(config, 'unknown')}")
+            raise SearchError(
+                f"t_tr of {config} could not be measured: {self._timing_failures[self.timing_key(config)]}"
+            )
         return float(row["t_tr"])
 
     def _time(self, configs: Sequence[Config]) -> None:
         unique = list({self.timing_key(c): c for c in configs}.values())  # lr and weight decay need no new timing
-        jobs: list[Job] = [TimeJob(c, self.engine, self.clock, self.epochs) for c in unique]
+        limit = None if self.trial_timeout is None else max(self.trial_timeout, TIMING_SECONDS)
+        jobs: list[Job] = [TimeJob(c, self.engine, self.clock, self.epochs, limit) for c in unique]
         for number, answer in self._run(jobs):
             config = unique[number]
             if isinstance(answer, Timing):
                 self.store.add_timing(self.timing_key(config), self.timing_subject(config), asdict(answer))
             elif isinstance(answer, Failure):
-                self._timing_failures[config] = f"while timing: {answer.reason}"
+                self._timing_failures[self.timing_key(config)] = f"{answer.reason} (while timing)"
 
     @cached_property
-    def _timing_failures(self) -> dict[Config, str]:
+    def _timing_failures(self) -> dict[str, str]:
         return {}
 
     @cached_property

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnc.errors import ArgumentError, check_float, check_int, plain
+from dnc.errors import ArgumentError, check_float, plain
 from dnc.searches.problem import Problem
 from dnc.searches.result import SearchResult, merge
 from dnc.searches.search import Budget, Show, run, search
@@ -100,6 +100,8 @@ def sweep(
     batch: int = 1,
     stage2_order: Sequence[str] | None = None,
     share_history: bool = False,
+    trial_timeout: float | None = None,
+    retry_failed: bool = False,
     progress: Show = True,
     stop: threading.Event | None = None,
 ) -> Sweep:
@@ -115,7 +117,6 @@ def sweep(
     if not isinstance(wcs, Sequence) or not wcs:
         raise ArgumentError(f"wcs={plain(wcs)} is not allowed: give a list of numbers >= 0")
     family = [check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)]
-    shared = store if isinstance(store, Store) else Store(store)
     pool = workers if isinstance(workers, Workers) else Workers(count_workers(workers, select_engine(device).device))
     results: dict[float, SearchResult] = {}
     try:
@@ -123,10 +124,12 @@ def sweep(
             history = [v.trial for v in merge(list(results.values())).visits] if share_history else []
             results[wc] = search(
                 data, space, wc=wc, penalty=penalty, epochs=epochs, n1=n1, n2=n2, n3=n3, seed=seed,
-                train_seed=train_seed, reference=reference, store=shared, workers=pool, device=device, method=method,
+                train_seed=train_seed, reference=reference, store=store, workers=pool, device=device, method=method,
                 optimizer=optimizer, transform=transform, batch=batch, stage2_order=stage2_order, history=history,
+                trial_timeout=trial_timeout, retry_failed=retry_failed,
                 progress=progress, stop=stop,
             )  # fmt: skip
+            store = results[wc].store  # opened by the first, when nothing was left to refuse
     finally:
         if pool is not workers:
             pool.close()
@@ -149,6 +152,8 @@ def transfer(
     store: Store | str | Path | None = None,
     workers: int | str | Workers = "auto",
     device: str = "auto",
+    trial_timeout: float | None = None,
+    retry_failed: bool = False,
     progress: Show = True,
     stop: threading.Event | None = None,
 ) -> SearchResult:
@@ -165,9 +170,10 @@ def transfer(
     problem = Problem(
         data, wc=result.objective.wc if wc is None else wc, penalty=penalty or result.objective.penalty,
         epochs=epochs or int(spec["epochs"]), seed=int(spec["seed"]) if seed is None else seed, train_seed=train_seed,
-        reference=reference, store=store, workers=workers, device=device, stop=stop or threading.Event(),
+        reference=reference, store=store, workers=workers, device=device, trial_timeout=trial_timeout,
+        retry_failed=retry_failed, stop=stop or threading.Event(),
     )  # fmt: skip
-    budget = Budget(check_int("n1", n1, 1), check_int("n2", n2, 0), check_int("n3", n3, 1))
+    budget = Budget(n1, n2, n3)
     try:
         return run(problem, result.space, budget, progress, arch=result.best.config.arch)
     finally:

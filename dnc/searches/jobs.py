@@ -6,6 +6,8 @@ row, not the end of a search.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,14 @@ from dnc.errors import DncError
 from dnc.training.clock import ReferenceTime, Timing, measure_reference, measure_t_tr
 from dnc.training.engine import Engine
 from dnc.training.loop import Outcome, train
+from dnc.training.memory import OUT_OF_MEMORY, check_fits, free_memory
+from dnc.training.stack import train_stack
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
+    from dnc.trial import Epoch
+
+DIED, TIME_LIMIT = "worker process died", "time limit reached"
 
 
 @dataclass(frozen=True)
@@ -37,25 +44,49 @@ class TimeJob:
     engine: Engine
     clock: ReferenceTime
     epochs: int
+    limit: float | None = None  # seconds, seen to by the workers
 
     def __call__(self, data: Dataset) -> Timing:
+        check_fits(self.config, data, self.engine)
         return measure_t_tr(self.config, data, self.engine, self.clock, epochs=self.epochs)
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Train a config and keep its learning curve."""
+    """Train a config and keep its learning curve.
+
+    A time limit is seen to between epochs here, and at any moment by worker processes.
+    """
 
     config: Config
     engine: Engine
     epochs: int
     seed: int
+    limit: float | None = None  # seconds
 
     def __call__(self, data: Dataset) -> Outcome:
-        return train(self.config, data, self.epochs, self.seed, self.engine)
+        check_fits(self.config, data, self.engine)
+        return train(self.config, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
 
 
-Job = ClockJob | TimeJob | TrainJob
+@dataclass(frozen=True)
+class StackJob:
+    """Train narrow perceptrons of one batch size side by side; each gives what its `TrainJob` would, bit for bit."""
+
+    configs: tuple[Config, ...]
+    engine: Engine
+    epochs: int
+    seed: int
+    limit: float | None = None  # seconds for all of them, seen to by the workers
+
+    def __call__(self, data: Dataset) -> tuple[Outcome | Failure, ...]:
+        for config in self.configs:
+            check_fits(config, data, self.engine)
+        found = train_stack(self.configs, data, self.epochs, self.seed, self.engine)
+        return tuple(o if isinstance(o, Outcome) else Failure(failure_reason(o)) for o in found)
+
+
+Job = ClockJob | TimeJob | TrainJob | StackJob
 
 
 @dataclass(frozen=True)
@@ -65,7 +96,24 @@ class Failure:
     reason: str
 
 
-Answer = ReferenceTime | Timing | Outcome | Failure
+Answer = ReferenceTime | Timing | Outcome | Failure | tuple[Outcome | Failure, ...]
+
+
+class TimeLimitReached(DncError):
+    """A job took longer than it may."""
+
+
+def deadline(limit: float | None) -> Callable[[int, Epoch], None] | None:
+    """What ends a training, called after each epoch, that is longer under way than `limit` seconds from now."""
+    if limit is None:
+        return None
+    end = time.monotonic() + limit
+
+    def check(index: int, epoch: Epoch) -> None:
+        if time.monotonic() > end:
+            raise TimeLimitReached(TIME_LIMIT)
+
+    return check
 
 
 def perform(job: Job, data: Dataset) -> Answer:
@@ -73,15 +121,18 @@ def perform(job: Job, data: Dataset) -> Answer:
     try:
         return job(data)
     except Exception as error:
-        return Failure(failure_reason(error))
+        failure = Failure(failure_reason(error))
+    if failure.reason.startswith(OUT_OF_MEMORY):
+        free_memory()  # here, where the exception no longer keeps the network alive
+    return failure
 
 
 def failure_reason(error: BaseException) -> str:
     """A short reason a table can show: "out of memory", or the error's kind and first line."""
     text = str(error).strip().splitlines()
     first = text[0][:200] if text else ""
-    if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate memory" in first:
-        return "out of memory"
     if isinstance(error, DncError):
         return first
+    if isinstance(error, MemoryError) or OUT_OF_MEMORY in first.lower() or "can't allocate memory" in first:
+        return OUT_OF_MEMORY
     return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -170,7 +170,7 @@ def fit(
     """
     check_int("epochs", epochs, 1)
     seen = data.flatten() if isinstance(config.arch, MLP) else data
-    final, engine = seen.final(), select_engine(device)
+    final, engine = seen.final(), engine_for(config, device)
     bar = _bar(epochs) if progress else None
 
     def show(epoch: int, point: Epoch) -> None:
@@ -201,6 +201,11 @@ def fit(
     )
 
 
+def engine_for(config: Config, device: str) -> Engine:
+    """The engine that a search would train this config with."""
+    return select_engine(device, family="mlp" if isinstance(config.arch, MLP) else "cnn")
+
+
 def load_model(folder: str | Path, device: str = "auto") -> Model:
     """The model that `Model.save` wrote into `folder`. No code from the files is run.
 
@@ -221,7 +226,7 @@ def load_model(folder: str | Path, device: str = "auto") -> Model:
         curve=curve,
         network=saved.model,
         augment=_augment_from_dict(meta.get("augment")),
-        engine=select_engine(device),
+        engine=engine_for(saved.config, device),
     )
 
 

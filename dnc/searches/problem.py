@@ -59,6 +59,10 @@ class Problem:
         batch: BO proposals evaluated at a time; more than 1 keeps several workers busy.
         history: trials of other searches that stages 1 and 3 are told before they start.
         evaluate: replaces training, `Config -> Trial`.
+        trial_timeout: seconds that a training may take; then it counts as failed. Worker processes are ended at once
+            and replaced; in this process it is seen to between epochs. A timing may take 30 s in any case.
+        retry_failed: train again what the store has as failed. Off, a failure is a record like any other, so that
+            a search that is run again takes the same steps.
         measure: with `evaluate`, what is known before it: `Config -> Trial` without accuracy (for method="fast").
         observer: called with every finished `Visit`.
 
@@ -85,6 +89,8 @@ class Problem:
     history: Sequence[Trial] = ()
     evaluate: Evaluate | None = None
     measure: Evaluate | None = None
+    trial_timeout: float | None = None
+    retry_failed: bool = False
     observer: Observer | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _evaluators: dict[tuple[Any, ...], Evaluator] = field(default_factory=dict, init=False, repr=False)
@@ -105,6 +111,10 @@ class Problem:
         self.xi = check_float("xi", self.xi, 0)
         self.noise = check_float("noise", self.noise, 0)
         self.batch = check_int("batch", self.batch, 1)
+        if self.trial_timeout is not None:
+            self.trial_timeout = check_float("trial_timeout", self.trial_timeout, 0, open_low=True)
+        if not isinstance(self.retry_failed, bool):
+            raise ArgumentError(f"retry_failed={plain(self.retry_failed)} is not allowed: give True or False")
         if self.data is None and self.evaluate is None:
             raise ArgumentError("data=None is not allowed: give a dnc.Dataset, e.g. dnc.load_data('digits')")
         if self.data is not None and not hasattr(self.data, "x_train"):
@@ -148,14 +158,29 @@ class Problem:
         key = (space.family, self.n_epochs(space))
         if key not in self._evaluators:
             data = self.dataset(space)  # what is refused is refused before a store file is made
+            self._check_memory(space, data)
             if not isinstance(self.workers, Workers):
                 count_workers(self.workers, select_engine(self.device).device)
             self._evaluators[key] = Evaluator(
                 data, self.n_epochs(space), self.train_seed or 0, self.open_store(), self.workers,
-                self.device, self.penalty, self.stop.is_set,
+                self.device, space.family, self.penalty, self.stop.is_set, self.trial_timeout, self.retry_failed,
             )  # fmt: skip
             self.workers = self._evaluators[key].workers  # the next evaluator shares the processes
         return self._evaluators[key]
+
+    def _check_memory(self, space: Space, data: Dataset) -> None:
+        """Refuse a space whose largest network, which c_0 is measured on, certainly does not fit into memory."""
+        from dnc.training.engine import select_engine
+        from dnc.training.memory import device_bytes, gigabytes, needed_bytes
+
+        engine, config = select_engine(self.device, family=space.family), self.preset(space, space.reference())
+        needed, there = needed_bytes(config, data, engine), device_bytes(engine)
+        if needed > there:
+            names = "nodes=, hidden_layers=" if space.family == "mlp" else "conv_layers=, max_channels="
+            raise ArgumentError(
+                f"space={plain(str(config.arch), 40)} as its largest network needs at least {gigabytes(needed)} of "
+                f"memory, there are {gigabytes(there)}: give smaller upper bounds of {names}"
+            )
 
     def open_store(self) -> Store:
         """The trial store, opened at its first use."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dnc.config import Config
-from dnc.errors import ArgumentError, SearchError, StoreError, check_choice, check_int
+from dnc.errors import ArgumentError, SearchError, StoreError, check_choice, check_int, plain
 from dnc.objective import METRICS, Objective
 from dnc.searches.evaluate import trial_from_record
 from dnc.searches.stages import best_visits
@@ -216,7 +216,7 @@ class SearchResult:
 
     def _clock(self, device: str) -> ReferenceTime | None:
         """The clock of the search, if its store is at hand and was used on this machine."""
-        engine = select_engine(device)
+        engine = select_engine(device, family=self.space.family)
         row = None if self.store is None else self.store.clock(machine_id(engine), engine.id)
         return None if row is None else ReferenceTime(**{**row, "blocks": ()})
 
@@ -243,6 +243,13 @@ def result_from_store(store: Store, search: str) -> SearchResult:
         StoreError: no such search, or it has not got as far as its reference c_0.
     """
     row = store.search(search)
+    try:
+        return _rebuilt(store, search, row)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise StoreError(f"search {plain(search)} in its store is damaged ({plain(error)}): restore a copy") from error
+
+
+def _rebuilt(store: Store, search: str, row: Mapping[str, Any]) -> SearchResult:
     spec, facts = row["spec"], row["facts"]
     if spec["penalty"] not in facts.get("references", {}):
         raise StoreError(f"search {search!r} was stopped before its first trial: run it again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from dnc.errors import StoreError
@@ -33,6 +34,41 @@ CREATE TABLE visits (
 """
 
 
+BUSY_SECONDS = 30.0
+
+
+def remedy(text: str) -> str:
+    """What to do about an error of SQLite."""
+    if "locked" in text:
+        return f"another process kept it locked for {BUSY_SECONDS:.0f} s: wait for it, then run again"
+    if "full" in text or "disk I/O" in text:
+        return "free some disk space, then run again: finished trials are kept"
+    if "readonly" in text:
+        return "it is read-only: give a path in a folder that you may write to"
+    if any(sign in text for sign in ("not a database", "malformed", "corrupt", "decode", "no such", "unsupported")):
+        return "it is damaged or no trial store: give another path, or restore a copy"
+    return "check the path and its permissions"
+
+
+def check_whole(db: sqlite3.Connection, path: Path, name: str) -> None:
+    """Refuse a file that has been cut off.
+
+    Raises:
+        StoreError: it is shorter than it says.
+    """
+    db.execute("BEGIN")  # nobody writes between the two sizes
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        states = db.execute("PRAGMA page_count").fetchone()[0] * db.execute("PRAGMA page_size").fetchone()[0]
+        size = path.stat().st_size
+    finally:
+        db.execute("ROLLBACK")
+    if size < states:
+        raise StoreError(
+            f"{name} has been cut off at {size:,} of {states:,} bytes: restore a copy, or give another path"
+        )
+
+
 def check_path(path: Path, must_exist: bool) -> None:
     """Refuse a path that cannot be a trial store, without touching it.
 
@@ -52,5 +88,5 @@ def check_path(path: Path, must_exist: bool) -> None:
             head = file.read(16)
     except OSError as error:
         raise StoreError(f"store={str(path)!r} cannot be read ({error.strerror}): check its permissions") from None
-    if head and head != b"SQLite format 3\x00":
+    if head != b"SQLite format 3\x00" and (head or must_exist):  # an empty file may become one
         raise StoreError(f"store={str(path)!r} is no trial store: give another path")

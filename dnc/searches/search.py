@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnc.config import Architecture, Config, content_hash
-from dnc.errors import ArgumentError, check_float, check_int, plain
+from dnc.data.readers import machine_memory
+from dnc.errors import ArgumentError, StoreError, check_float, check_int, plain
 from dnc.objective import Objective
 from dnc.searches.environment import versions
 from dnc.searches.estimate import fit_budget
@@ -28,6 +29,9 @@ from dnc.trial import Trial, Visit
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
+
+MAX_TRIALS, MAX_CANDIDATES = 100_000, 10_000_000
+KERNEL_BYTES = 24  # of a candidate's similarity to a trial, with what is computed on the way
 
 Show = bool | Callable[[Progress], None]
 
@@ -68,6 +72,8 @@ def search(
     stage2_order: Sequence[str] | None = None,
     history: Sequence[Trial] = (),
     max_hours: float | None = None,
+    trial_timeout: float | None = None,
+    retry_failed: bool = False,
     progress: Show = True,
     stop: threading.Event | None = None,
 ) -> SearchResult:
@@ -96,6 +102,8 @@ def search(
         stage2_order: stage 2's sub-stages in another order, or some of them.
         history: trials of other searches that the optimizers are told first.
         max_hours: shrink n1 and n2 so that the predicted time fits.
+        trial_timeout: seconds that one training may take (see `Problem`); then it is a failed trial.
+        retry_failed: train again what the store has as failed, e.g. after a lack of memory.
         progress: True for a bar, or a function of a `Progress`.
         stop: setting this event stops the search as Ctrl-C does.
 
@@ -112,11 +120,11 @@ def search(
     problem = Problem(
         data, wc=wc, penalty=penalty, epochs=epochs, seed=seed, train_seed=train_seed, reference=reference,
         store=store, workers=workers, device=device, method=method, optimizer=optimizer, transform=transform,
-        batch=batch, history=tuple(history), stop=stop or threading.Event(),
+        batch=batch, history=tuple(history), trial_timeout=trial_timeout, retry_failed=retry_failed,
+        stop=stop or threading.Event(),
     )  # fmt: skip
     space.substages(stage2_order)  # a wrong name is refused before anything runs
-    budget = Budget(check_int("n1", n1, 1), check_int("n2", n2, 0), check_int("n3", n3, 1),
-                    None if stage2_order is None else tuple(stage2_order))  # fmt: skip
+    budget = Budget(n1, n2, n3, None if stage2_order is None else tuple(stage2_order))
     try:
         if max_hours is not None:
             hours = check_float("max_hours", max_hours, 0, open_low=True)
@@ -129,12 +137,27 @@ def search(
 
 @dataclass(frozen=True)
 class Budget:
-    """Sizes of the stages: n1 initial points, n2 steps, n3 candidates; order of stage 2."""
+    """Sizes of the stages: n1 initial points, n2 steps, n3 candidates; order of stage 2.
+
+    Raises:
+        ArgumentError: a size outside its range, or candidates x trials that do not fit into memory.
+    """
 
     n1: int
     n2: int
     n3: int
     order: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_int("n1", self.n1, 1, MAX_TRIALS)
+        check_int("n2", self.n2, 0, MAX_TRIALS)
+        check_int("n3", self.n3, 1, MAX_CANDIDATES)
+        needed, there = KERNEL_BYTES * self.n3 * (self.n1 + self.n2), machine_memory()
+        if self.n2 and needed > there:
+            raise ArgumentError(
+                f"n3={self.n3} candidates for n1 + n2 = {self.n1 + self.n2} trials need {needed / 1e9:,.0f} GB of "
+                f"memory, there are {there / 1e9:,.0f}: give a smaller n3"
+            )
 
 
 def run(
@@ -189,9 +212,13 @@ def run(
     finally:
         problem.observer = None
         facts["wall_seconds"] = time.perf_counter() - begun
-        store.end_search(name, status, facts)
         if reporter is not None:
             reporter.close()
+        try:
+            store.end_search(name, status, facts)
+        except StoreError:
+            if status == "finished":
+                raise  # otherwise what stopped it is to be told, and its steps say how far it got
     return result(status)
 
 

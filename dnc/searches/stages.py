@@ -209,12 +209,17 @@ class _Explorer:
         return self.objective.of(trial) if trial.status != "pruned" else self.objective.bound(trial) + mean_error
 
 
+def _kind(reason: str) -> str:
+    """A reason without its particulars, so that like ones are counted together."""
+    return reason.split(" in epoch")[0].split(":")[0]
+
+
 def _conclude(
     stage: int, visits: list[Visit], incumbents: tuple[Visit, ...], objective: Objective, begun: float, note: str
 ) -> StageResult:
     ranked = best_visits([*incumbents, *visits], objective)
     if not ranked:
-        counts = Counter(v.trial.reason for v in visits).most_common()
+        counts = Counter(_kind(v.trial.reason) for v in visits).most_common()
         reasons = "; ".join(f"{n} × {reason}" for reason, n in counts)
         raise SearchError(
             f"stage {stage}: all {len(visits)} trials failed ({reasons}): look at these reasons, then make the space "

@@ -20,18 +20,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnc.errors import StoreError
-from dnc.searches.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION, check_path
+from dnc.searches.integrity import TABLES, copy_store, damage
+from dnc.searches.listing import SELECT, searches_frame
+from dnc.searches.schema import APPLICATION_ID, BUSY_SECONDS, SCHEMA, SCHEMA_VERSION, check_path, check_whole, remedy
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dnc.searches.result import SearchResult
-
-BUSY_SECONDS = 30.0
 
 
 class Store:
@@ -83,6 +84,8 @@ class Store:
                 f"{self._name} was written by a newer dnc (store version {version}, this one reads up to "
                 f"{SCHEMA_VERSION}): update dnc, or give another path"
             )
+        elif self.path is not None:
+            check_whole(db, self.path, self._name)
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA foreign_keys=ON")
 
@@ -95,18 +98,15 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            text = str(error)
-            if "locked" in text:
-                todo = f"another process kept it locked for {BUSY_SECONDS:.0f} s: wait for it, then run again"
-            elif "full" in text or "disk I/O" in text:
-                todo = "free some disk space, then run again: finished trials are kept"
-            elif "readonly" in text:
-                todo = "it is read-only: give a path in a folder that you may write to"
-            elif "not a database" in text or "malformed" in text:
-                todo = "it is damaged or no trial store: give another path, or restore a copy"
-            else:
-                todo = "check the path and its permissions"
-            raise StoreError(f"{self._name} cannot be used ({text}): {todo}") from error
+            text = " ".join(str(error).split())
+            raise StoreError(f"{self._name} cannot be used ({text}): {remedy(text)}") from error
+
+    def _plain(self, text: object) -> Any:
+        """What a JSON column holds."""
+        try:
+            return json.loads(text)  # type: ignore[arg-type]
+        except (ValueError, TypeError, RecursionError):
+            raise StoreError(f"{self._name} is damaged: restore a copy, or give another path") from None
 
     def close(self) -> None:
         """Close the file. Closing twice does no harm."""
@@ -138,8 +138,15 @@ class Store:
         row = self._one(f"SELECT {','.join(names)} FROM trainings WHERE key=?", key)
         return None if row is None else dict(zip(names, row, strict=True))
 
-    def add_training(self, key: str, identity: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a training unless its key is there already; returns the record that now stands."""
+    def add_training(
+        self, key: str, identity: Mapping[str, Any], record: Mapping[str, Any], *, replace_failed: bool = False
+    ) -> dict[str, Any]:
+        """Keep a training unless its key is there already; returns the record that now stands.
+
+        Only a failed one is ever replaced, and only if that is asked for.
+        """
+        if replace_failed:
+            self._write("DELETE FROM trainings WHERE key=? AND status='failed'", key)
         self._write(
             "INSERT OR IGNORE INTO trainings VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             key,
@@ -164,7 +171,7 @@ class Store:
     def timing(self, key: str) -> dict[str, Any] | None:
         """The timing's fields as `Timing` names them, or None."""
         row = self._one("SELECT timing FROM timings WHERE key=?", key)
-        return None if row is None else json.loads(row[0])
+        return None if row is None else self._plain(row[0])
 
     def add_timing(self, key: str, subject: Mapping[str, Any], timing: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a timing unless its key is there already; returns the one that now stands."""
@@ -183,7 +190,7 @@ class Store:
     def clock(self, machine: str, engine: str) -> dict[str, Any] | None:
         """The reference step time of a machine and engine, as `ReferenceTime` names its fields, or None."""
         row = self._one("SELECT clock FROM clocks WHERE machine=? AND engine=?", machine, engine)
-        return None if row is None else json.loads(row[0])
+        return None if row is None else self._plain(row[0])
 
     def add_clock(self, machine: str, engine: str, clock: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a reference step time unless there is one; returns the one that now stands."""
@@ -214,9 +221,11 @@ class Store:
                     (search, json.dumps(spec, sort_keys=True), json.dumps(facts), now()),
                 )
                 self._db.execute("UPDATE searches SET facts=? WHERE id=?", (json.dumps(facts), search))
+                self._db.execute("UPDATE searches SET status='running' WHERE id=? AND status<>'finished'", (search,))
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk ends it by itself
+                    self._db.execute("ROLLBACK")
                 raise
 
     def end_search(self, search: str, status: str, facts: Mapping[str, Any]) -> None:
@@ -246,7 +255,7 @@ class Store:
         }  # fmt: skip
         rows = self._all(
             f"SELECT {','.join(columns.values())} FROM visits v"
-            " LEFT JOIN trainings t ON t.key = v.training AND v.status <> 'pruned'"
+            " LEFT JOIN trainings t ON t.key = v.training AND t.status = v.status"
             " LEFT JOIN timings c ON c.key = v.timing WHERE v.search=? ORDER BY v.stage, v.step",
             search,
         )
@@ -264,25 +273,11 @@ class Store:
             listing = ", ".join(known[:8]) + (" …" if len(known) > 8 else "") if known else "none"
             raise StoreError(f"search {search!r} is not in {self._name}: it holds {listing}")
         return {**dict(zip(("id", "spec", "facts", "status", "created", "finished"), row, strict=True)),
-                "spec": json.loads(row[1]), "facts": json.loads(row[2])}  # fmt: skip
+                "spec": self._plain(row[1]), "facts": self._plain(row[2])}  # fmt: skip
 
     def searches(self) -> pd.DataFrame:
         """All searches, oldest first: id, data, family, penalty, wc, seed, epochs, visits, status, created."""
-        import pandas as pd
-
-        rows = self._all(
-            "SELECT id, spec, status, created, finished,"
-            " (SELECT count(*) FROM visits WHERE search = id) FROM searches ORDER BY created, id"
-        )
-        columns = ["id", "data", "family", "penalty", "wc", "seed", "epochs", "optimizer", "visits", "status",
-                   "created", "finished"]  # fmt: skip
-        table = []
-        for search, text, status, created, finished, visits in rows:
-            spec = json.loads(text)
-            family = spec["space"]["family"]
-            table.append((search, spec["data"]["name"], family, spec["penalty"], spec["wc"], spec["seed"],
-                          spec["epochs"], spec["optimizer"], visits, status, created, finished))  # fmt: skip
-        return pd.DataFrame(table, columns=pd.Index(columns))
+        return searches_frame(self._all(SELECT), self._name)
 
     def result(self, search: str) -> SearchResult:
         """The result of a search (also an unfinished one: what it has so far), without its data.
@@ -296,18 +291,32 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
-        tables = ("trainings", "timings", "clocks", "metrics", "searches", "visits")
-        return {t: int((self._one(f"SELECT count(*) FROM {t}") or (0,))[0]) for t in tables}
+        return {t: int((self._one(f"SELECT count(*) FROM {t}") or (0,))[0]) for t in TABLES}
 
-    def check(self) -> None:
-        """Read the whole file and compare it with its own structure.
+    def check(self) -> dict[str, int]:
+        """Read the whole file: its structure, and whether its rows are what they say. Returns the rows of each table.
 
         Raises:
             StoreError: it is damaged.
         """
-        found = self._all("PRAGMA integrity_check")
-        if found != [("ok",)]:
-            raise StoreError(f"{self._name} is damaged ({found[0][0]}): restore a copy, or give another path")
+        with self._lock, self._errors():
+            found = list(islice(damage(self._db), 4))
+        if found:
+            raise StoreError(
+                f"{self._name} is damaged ({'; '.join(found[:3])}{' …' if found[3:] else ''}): restore a copy, or "
+                "give another path"
+            )
+        return self.counts()
+
+    def export(self, path: str | Path, *, force: bool = False) -> None:
+        """Copy the store as it is now, also while searches write to it; a path that ends in .sql gets SQL text.
+
+        Raises:
+            ArgumentError: the file exists (unless `force`), or its folder does not.
+            StoreError: it cannot be written.
+        """
+        with self._lock, self._errors():
+            copy_store(self._db, self._name, Path(path), force=force)
 
 
 def open_store(path: str | Path) -> Store:

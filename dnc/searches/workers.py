@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import wait as wait_for_futures
 from itertools import islice
-from multiprocessing import spawn
-from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
+from multiprocessing.connection import wait
 
 from dnc.data.dataset import Dataset
-from dnc.errors import ArgumentError, check_int, plain
-from dnc.searches.jobs import Answer, Failure, Job, failure_reason, perform
+from dnc.errors import ArgumentError, SearchError, check_int, plain
+from dnc.searches.jobs import DIED, TIME_LIMIT, Answer, Failure, Job, failure_reason, perform
+from dnc.searches.processes import Task, WorkerProcess
 
-POLL_SECONDS = 0.2  # how soon a stop request or Ctrl-C is noticed
+POLL_SECONDS = 0.1  # how soon a stop request is noticed
+MAX_STILLBORN = 3  # workers in a row that may die before they have started
 
 
 def count_workers(workers: int | str, device: str) -> int:
@@ -41,20 +42,24 @@ def count_workers(workers: int | str, device: str) -> int:
 
 
 class Workers:
-    """Runs jobs on a data set. Processes start at the first job and live until `close`.
+    """Runs jobs on data sets. Processes start at the first job and live until `close`.
+
+    Several searches of this process may share it, each in a thread of its own; the same job is then done once.
 
     Args:
         count: number of worker processes; 0 runs jobs in this process, when their answer is asked for.
-        timeout: seconds after which a job is given up and its worker replaced; None for no limit.
+        timeout: seconds after which a job is given up and its worker replaced; None for no limit, or the job's own.
     """
 
     def __init__(self, count: int = 0, timeout: float | None = None) -> None:
         self.count = count
         self.timeout = timeout
-        self._pool: Any = None
-        self._data: Dataset | None = None
-        self._lock = threading.Lock()
-        self._flying: dict[tuple[str, Job], Future[Answer]] = {}
+        self._lock = threading.Lock()  # for what follows; held for moments
+        self._queue: deque[Task] = deque()
+        self._known: dict[tuple[str, Job], Task] = {}
+        self._turn = threading.RLock()  # to talk to the processes: one search at a time does, for all of them
+        self._crew: list[WorkerProcess] = []
+        self._stillborn = 0
 
     def run(
         self, jobs: Iterable[Job], data: Dataset, stopped: Callable[[], bool] = lambda: False
@@ -63,7 +68,10 @@ class Workers:
 
         A job is taken from `jobs` when a worker is about to be free for it, so that an iterator can decide late, by the
         answers so far, what comes next. Stopping early (`stopped()` turns true, or the iterator is closed) drops the
-        jobs that have not begun.
+        jobs that have not finished.
+
+        Raises:
+            SearchError: no worker process can be started.
         """
         if self.count == 0:
             for index, job in enumerate(jobs):
@@ -72,130 +80,180 @@ class Workers:
                 yield index, perform(job, data)
             return
         source = enumerate(jobs)
-        flying: dict[int, tuple[Job, Future[Answer]]] = {}
+        flying: dict[int, Task] = {}
         try:
             while True:
                 for index, job in islice(source, self.count + 1 - len(flying)):  # one waits, so that no worker does
-                    flying[index] = job, self._submit(job, data)
+                    flying[index] = self._submit(job, data)
                 if not flying:
                     return
-                wait([f for _, f in flying.values()], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                self._work(list(flying.values()))
                 if stopped():
                     return
-                for index, (job, future) in list(flying.items()):
-                    if future.cancelled():  # by another search that shared it, and stopped
-                        flying[index] = job, self._submit(job, data)
-                    elif future.done():
+                for index, task in list(flying.items()):
+                    if task.future.done():
                         del flying[index]
-                        yield index, _answer(future)
+                        yield index, task.future.result()
         finally:
-            for _, future in flying.values():
-                future.cancel()
+            self._release(flying.values())
 
-    def _submit(self, job: Job, data: Dataset) -> Future[Answer]:
+    # ---- tasks, shared by the searches that want the same ---------------------------------------------
+
+    def _submit(self, job: Job, data: Dataset) -> Task:
         with self._lock:
-            pool = self._start(data)
             key = (data.fingerprint, job)
-            flying = self._flying.get(key)
-            if flying is not None and not flying.cancelled():
-                return flying  # another search in this process wants the same: do it once
-            future: Future[Answer] = pool.schedule(_work, args=[job], timeout=self.timeout)
-            self._flying[key] = future
-            future.add_done_callback(lambda _: self._flying.pop(key, None))
-            return future
+            task = self._known.get(key)
+            if task is not None:
+                task.holders += 1
+                return task
+            limits = [limit for limit in (self.timeout, getattr(job, "limit", None)) if limit is not None]
+            task = self._known[key] = Task(job, data, min(limits, default=None))
+            self._queue.append(task)
+            return task
 
-    def _start(self, data: Dataset) -> Any:
-        if self._data is not None and self._data.fingerprint != data.fingerprint:
-            self._stop()
-        if self._pool is None:
-            from pebble import ProcessPool
+    def _release(self, tasks: Iterable[Task]) -> None:
+        """A search no longer wants these; what nobody wants is dropped, and its worker ended if it has begun."""
+        dropped = False
+        with self._lock:
+            for task in tasks:
+                task.holders -= 1
+                if task.holders == 0 and task.future.cancel():
+                    self._known.pop((task.data.fingerprint, task.job), None)
+                    dropped = True
+        if dropped and self._turn.acquire(blocking=False):  # otherwise whoever has the turn does it
+            try:
+                self._end_unwanted()
+            finally:
+                self._turn.release()
 
-            self._data = data
-            self._pool = ProcessPool(
-                max_workers=self.count, context=_CleanSpawn(), initializer=_become_worker, initargs=[data, os.getpid()]
+    def _finish(self, task: Task, answer: Answer | None, error: Exception | None = None) -> None:
+        with self._lock:
+            self._known.pop((task.data.fingerprint, task.job), None)
+            if not task.future.done():
+                if answer is None:
+                    task.future.set_exception(error)
+                else:
+                    task.future.set_result(answer)
+
+    # ---- the processes ---------------------------------------------------------------------------------
+
+    def _work(self, wanted: list[Task]) -> None:
+        """Wait for a moment, or until one of the tasks is done, seeing to all workers meanwhile."""
+        if not self._turn.acquire(blocking=False):
+            wait_for_futures([t.future for t in wanted], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            return
+        try:
+            self._end_unwanted()
+            self._staff()
+            self._assign()
+            now = time.monotonic()
+            soonest = min((w.deadline - now for w in self._crew), default=POLL_SECONDS)
+            wait([w.connection for w in self._crew], timeout=max(0.0, min(POLL_SECONDS, soonest)))
+            for worker in list(self._crew):
+                self._hear(worker)
+        except BaseException:  # e.g. Ctrl-C in the middle of a message: what the workers then think is unknown
+            self._dismiss()
+            raise
+        finally:
+            self._turn.release()
+
+    def _staff(self) -> None:
+        """Start workers until there are enough for the tasks."""
+        busy = sum(w.task is not None for w in self._crew)
+        while self._queue and len(self._crew) < min(self.count, busy + len(self._queue)):
+            if self._stillborn >= MAX_STILLBORN:
+                if not self._crew:
+                    self._give_up(f"{self._stillborn} in a row died")
+                return  # those there are do the work
+            try:
+                self._crew.append(WorkerProcess())
+            except OSError as error:
+                if not self._crew:
+                    self._give_up(error.strerror or str(error))
+                return
+
+    def _give_up(self, reason: str) -> None:
+        self._stillborn = 0
+        with self._lock:
+            tasks, self._queue = list(self._queue), deque()
+        for task in tasks:
+            self._finish(
+                task,
+                None,
+                SearchError(f"worker processes cannot start ({reason}): free some memory, or give fewer workers, or 0"),
             )
-        return self._pool
 
-    def _stop(self) -> None:
-        pool, self._pool, self._data = self._pool, None, None
-        if pool is not None:
-            pool.stop()
-            pool.join()
+    def _assign(self) -> None:
+        for worker in list(self._crew):
+            while worker.idle and self._queue:
+                task = next((t for t in list(self._queue) if worker.knows(t.data)), self._queue[0])
+                worker.task = task
+                self._queue.remove(task)
+                if task.future.cancelled():
+                    worker.task = None
+                    continue
+                try:
+                    worker.begin(task)
+                except OSError:
+                    worker.task = None
+                    self._queue.appendleft(task)  # it died while it waited: the task is not to blame
+                    self._remove(worker)
+                    break
+                except Exception as error:  # a job that cannot be sent
+                    worker.task = None
+                    self._finish(task, Failure(failure_reason(error)))
+
+    def _hear(self, worker: WorkerProcess) -> None:
+        task, born = worker.task, worker.started
+        try:
+            while worker.connection.poll():
+                answer = worker.hear()
+                self._stillborn = 0
+                if task is not None and answer is not None:
+                    self._finish(task, answer)
+                    task = None
+        except (OSError, EOFError):
+            self._crew.remove(worker)
+            code = worker.bury()
+            self._stillborn += not born
+            if task is not None:
+                self._finish(task, Failure(f"{DIED} (exit code {code})"))
+            return
+        if time.monotonic() > worker.deadline:
+            self._stillborn += not born
+            self._remove(worker)
+            if task is not None:
+                self._finish(task, Failure(TIME_LIMIT))
+
+    def _end_unwanted(self) -> None:
+        for worker in list(self._crew):
+            if worker.task is not None and worker.task.future.cancelled():
+                self._remove(worker)
+
+    def _remove(self, worker: WorkerProcess) -> None:
+        self._crew.remove(worker)
+        worker.kill()
+
+    def _dismiss(self) -> None:
+        """End all workers; what they had begun waits again, for searches that still want it."""
+        while self._crew:
+            worker = self._crew[-1]
+            if worker.task is not None and not worker.task.future.done() and worker.task not in self._queue:
+                self._queue.appendleft(worker.task)
+            self._remove(worker)
 
     def close(self) -> None:
         """End the worker processes; the next job would start new ones."""
-        with self._lock:
-            self._stop()
+        with self._turn:
+            self._dismiss()
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that live."""
+        return [w.pid for w in list(self._crew) if w.pid is not None]
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _answer(future: Future[Answer]) -> Answer:
-    from pebble import ProcessExpired
-
-    try:
-        return future.result()
-    except (FutureTimeout, TimeoutError):
-        return Failure("time limit reached")
-    except ProcessExpired as error:
-        return Failure(f"worker process died (exit code {error.exitcode})")
-    except Exception as error:  # e.g. an answer that could not be sent
-        return Failure(failure_reason(error))
-
-
-# ---- in the worker process ---------------------------------------------------------------------------
-
-_worker_data: list[Dataset] = []  # set once when a worker starts; jobs are then a few hundred bytes each
-
-
-def _become_worker(data: Dataset, parent: int) -> None:
-    import signal
-
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    torch.set_num_threads(1)
-    _worker_data[:] = [data]
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-
-
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:  # a parent killed with SIGKILL cannot tell its workers
-        time.sleep(1.0)
-    os._exit(1)
-
-
-def _work(job: Job) -> Answer:
-    return perform(job, _worker_data[0])
-
-
-class _CleanProcess(SpawnProcess):
-    """A spawned process that does not import the user's main script again.
-
-    Jobs need `dnc` only; without this, a plain script without a main guard would start itself in every worker.
-    """
-
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:
-        with _MAIN_LOCK:
-            original = spawn.get_preparation_data
-
-            def without_main(name: str) -> dict[str, Any]:
-                return {k: v for k, v in original(name).items() if not k.startswith("init_main")}
-
-            spawn.get_preparation_data = without_main
-            try:
-                return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
-            finally:
-                spawn.get_preparation_data = original
-
-
-class _CleanSpawn(SpawnContext):
-    Process = _CleanProcess
-
-
-_MAIN_LOCK = threading.Lock()

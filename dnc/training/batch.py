@@ -63,7 +63,6 @@ class Batch:
         dropping = any(threshold(net.arch.drop) for net in nets)
         middle_rows = sum(sum(net.arch.hidden[1:]) for net in nets)
         self._masks = torch.ones(layout.hidden_rows + middle_rows if dropping else 0, size, dtype=kind)
-        self._scales = torch.ones(len(self._masks), 1, dtype=kind)
         self._nets, row = [], layout.hidden_rows
         for i, net in enumerate(nets):
             self._nets.append(_Net(self, i, net, row))
@@ -71,7 +70,7 @@ class Batch:
         # views are made once: in a narrow network they would cost as much as the arithmetic
         self._relu = (self._z[: layout.relu_rows], self._h[: layout.relu_rows], self._d[: layout.relu_rows])
         hidden = layout.hidden_rows
-        self._hidden = (self._h[:hidden], self._d[:hidden], self._masks[:hidden])
+        self._hidden = (self._h[:hidden], self._masks[:hidden])
         self._dropping = [net for net in self._nets if net.threshold]
         self._others = [net for net in self._nets if net.depth and not net.layout.relu]
 
@@ -88,14 +87,12 @@ class Batch:
         if self._dropping:
             for net in self._dropping:
                 net.draw(generators[net.index])
-            self._masks.mul_(self._scales)
-            self._hidden[0].mul_(self._hidden[2])
+            self._hidden[0].mul_(self._hidden[1])
         for net in self._nets:
             net.forward()
 
-    def loss(self, y: Tensor, losses: Tensor) -> None:
-        """Add each sample's cross-entropy to `losses` (networks, 1, B), and compute G."""
-        labels = y.view(1, 1, -1).expand(len(self._nets), 1, -1)
+    def loss(self, labels: Tensor, losses: Tensor) -> None:
+        """Add each sample's cross-entropy to `losses`, and compute G; labels and losses are (networks, 1, B)."""
         _aten._log_softmax.out(self._logits, 1, False, out=self._log_p)
         losses.sub_(self._log_p.gather(1, labels))
         _aten._softmax.out(self._logits, 1, False, out=self._g)
@@ -106,11 +103,11 @@ class Batch:
         d = self._d
         for net in self._nets:
             net.backward()
-        if self._dropping:
-            self._hidden[1].mul_(self._hidden[2])
         if len(self._relu[0]):
             backward("relu", self._relu[2], self._relu[1])
         for net in self._others:
+            if net.threshold:
+                net.d[0].mul_(net.masks[0])
             backward(net.activation, net.d[0], net.z[0])
         torch.sum(d, 1, out=self._bias_grad)
         if self._reduced is not None:
@@ -126,6 +123,7 @@ class _Net:
         self.index, self.layout = index, layout
         self.depth, self.activation = layout.arch.depth, layout.arch.activation
         self.threshold = threshold(layout.arch.drop)
+        self.scale = LEVELS / (LEVELS - self.threshold)
         self.weights, self.weight_grads = layout.matrices(flats.values), layout.matrices(flats.grads)
         self.fast, self.fast_grads = layout.matrices(flats.products), layout.matrices(flats.product_grads)
         self.biases = [bias.unsqueeze(1) for bias in layout.vectors(flats.values)]
@@ -134,13 +132,12 @@ class _Net:
 
         own = slice(layout.start, layout.start + layout.width)
         self.z, self.h, self.d = [batch._z[own]], [batch._h[own]], [batch._d[own]]
-        self.masks, scales = [batch._masks[own]], [batch._scales[own]]
+        self.masks = [batch._masks[own]]
         for width in layout.arch.hidden[1:]:
             self.z.append(torch.zeros(width, size, dtype=flats.values.dtype))
             self.h.append(self.z[-1] if layout.relu else torch.zeros_like(self.z[-1]))
             self.d.append(torch.zeros_like(self.z[-1]))
             self.masks.append(batch._masks[mask_row : mask_row + width])
-            scales.append(batch._scales[mask_row : mask_row + width])
             mask_row += width
         self.h_turned, self.weights_turned = self.h[-1].t(), self.weights[-1].t()
         # inputs, results and gradients of the middle layers' products
@@ -156,8 +153,6 @@ class _Net:
             self._bytes = drawn.split([width * size for width in layout.arch.hidden])
             self._least = torch.tensor(self.threshold, dtype=torch.uint8)
             self._flat_masks = [mask.view(-1) for mask in self.masks]
-            for scale in scales:
-                scale.fill_(LEVELS / (LEVELS - self.threshold))
 
     def draw(self, generator: torch.Generator) -> None:
         """Draw the masks of all layers, 0 or 1."""
@@ -176,26 +171,31 @@ class _Net:
             torch.mm(self.fast[k], self.h_fast[k - 1], out=self.z_fast[k])
             if self.reduced:
                 self.z[k].copy_(self.z_fast[k])
+            if self.threshold:
+                self.z[k].mul_(self.scale)
             self.z[k].add_(self.biases[k])
             activate(self.activation, self.z[k], self.h[k])
             if self.threshold:
                 self.h[k].mul_(self.masks[k])
-        torch.addmm(self.biases[-1], self.weights[-1], self.h[-1], out=self.logits)
+        torch.addmm(self.biases[-1], self.weights[-1], self.h[-1], alpha=self.scale, out=self.logits)
 
     def backward(self) -> None:
         """From G to the gradient with respect to the first layer's activations (or, without hidden layers, z)."""
         if not self.depth:
             self.d[0].copy_(self.g)
             return
-        torch.mm(self.g, self.h_turned, out=self.weight_grads[-1])
+        grad, d = self.weight_grads[-1], self.d[-1]
+        torch.addmm(grad, self.g, self.h_turned, beta=0, alpha=self.scale, out=grad)
         torch.sum(self.g, 1, out=self.bias_grads[-1])
-        torch.mm(self.weights_turned, self.g, out=self.d[-1])
+        torch.addmm(d, self.weights_turned, self.g, beta=0, alpha=self.scale, out=d)
         for k in range(self.depth - 1, 0, -1):
             d = self.d[k]
-            if self.threshold:
+            if self.threshold and not self.layout.relu:
                 d.mul_(self.masks[k])
             backward(self.activation, d, self.z[k])
             torch.sum(d, 1, out=self.bias_grads[k])
+            if self.threshold:
+                d.mul_(self.scale)
             if self.reduced:
                 d = self.d_fast[k].copy_(d)
             torch.mm(d, self.h_fast[k - 1].t(), out=self.fast_grads[k])

@@ -2,10 +2,10 @@
 
 Notation, for one network with L hidden layers on a batch of B samples, feature-major:
 
-    z_l = W_l h_{l-1} + b_l            (nodes, B), h_0 = the inputs, transposed
-    h_l = act(z_l) * m_l               m_l: dropout mask, 0 or 1 / (share kept)
+    z_l = s W_l h_{l-1} + b_l          (nodes, B), h_0 = the inputs, transposed (s = 1)
+    h_l = act(z_l) * m_l               m_l: dropout mask, 0 or 1; what follows is scaled by s = 1 / (share kept)
     G   = (softmax(z) - onehot(y)) / B of the last z, the logits: the gradient of the mean cross-entropy
-    D_l = the gradient with respect to z_l;  dW_l = D_l h_{l-1}^T,  db_l = the sum of D_l over the batch
+    D_l = the gradient with respect to z_l;  dW_l = s D_l h_{l-1}^T,  db_l = the sum of D_l over the batch
 
 The first layers of a stack are one product, and so are their weight gradients. Products of hidden layers may be
 computed in bfloat16; everything else, the classifier and the update included, is done in the weights' own type.
@@ -29,6 +29,7 @@ from dnc.training.batch import Batch, Flats
 from dnc.training.engine import Engine
 from dnc.training.feed import Feed
 from dnc.training.layout import plan_layout
+from dnc.training.pages import zeros
 from dnc.training.stacked import Stacked, product_type
 from dnc.training.streams import batch_bounds, shuffled, stream, stream_seed
 
@@ -76,10 +77,13 @@ class DirectStack:
         self._shape = data.input_shape
         self.layout = plan_layout(archs, self._train.x.shape[1], data.n_classes, self._sizes())
         self.stacked = Stacked(self.layout, [n for n in networks if isinstance(n, Perceptron)], weights)
-        self.grads = torch.zeros_like(self.stacked.values)
+        self.grads = zeros([self.layout.size], weights)
         # products in a reduced type need copies of their weights and gradients; else these are views
-        self._products = self.stacked.products(self._train_type)
-        self._product_grads = self.grads[: self.layout.products].to(self._train_type)
+        self._products = self.stacked.values[: self.layout.products]
+        self._product_grads = self.grads[: self.layout.products]
+        if self._train_type != weights:
+            self._products = zeros([self.layout.products], self._train_type).copy_(self._products)
+            self._product_grads = zeros([self.layout.products], self._train_type)
         self._adam = FlatAdam(
             self.stacked.values,
             self.grads,
@@ -88,6 +92,7 @@ class DirectStack:
         )
         self._dropout = [stream(seed, config.key, "dropout") for config in configs]
         self._batches: dict[int, Batch] = {}
+        self._views: dict[int, tuple[Tensor, Tensor]] = {}
         self._losses = torch.zeros(len(configs), 1, min(self.batch_size + 1, self.n_train), dtype=torch.float64)
         self._order = torch.empty(0, dtype=torch.int64)
         self._seen = 0
@@ -114,11 +119,13 @@ class DirectStack:
         x, y = self._train.gather(rows, None)
         n = len(rows)
         if n not in self._batches:  # the full batch and the last one
+            labels = y.expand(len(self.configs), 1, n)  # every gather fills the same memory
+            self._views[n] = labels, self._losses[:, :, :n]
             flats = Flats(self.stacked.values, self.grads, self._products, self._product_grads)
             self._batches[n] = Batch(self.layout, flats, self.stacked.n_classes, n)
         batch = self._batches[n]
         batch.forward(x, self._dropout)
-        batch.loss(y, self._losses[:, :, :n])
+        batch.loss(*self._views[n])
         batch.backward(x)
 
     def train_losses(self) -> list[float]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dnc.data.augment import Augmenter
+from dnc.training.pages import zeros
 
 FLOATS_ONCE = (
     512 * 2**20
@@ -48,11 +49,14 @@ class Feed:
             if samples.dtype != torch.uint8:
                 samples = samples.to(dtype)
             elif 4 * samples.numel() <= FLOATS_ONCE:
-                samples = unit_floats(samples, dtype)
+                floats = unit_floats(samples, dtype)
+                # rows are gathered from all over a CPU's memory
+                samples = zeros(floats.shape, dtype).copy_(floats) if floats.device.type == "cpu" else floats
         self.x = samples
         self.y = as_tensor(y).to(device)
         self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))
         self._y_batch = self.y.new_empty(capacity)
+        self._buffers: dict[int, tuple[Tensor, Tensor]] = {}  # their views for each batch size that occurs
 
     def __len__(self) -> int:
         return len(self.x)
@@ -62,8 +66,12 @@ class Feed:
 
         Both may be overwritten by the next call. `generator` draws the augmentation; None leaves it out.
         """
-        x = torch.index_select(self.x, 0, rows, out=self._x_batch[: len(rows)])
-        y = torch.index_select(self.y, 0, rows, out=self._y_batch[: len(rows)])
+        n = len(rows)
+        if n not in self._buffers:
+            self._buffers[n] = self._x_batch[:n], self._y_batch[:n]
+        x, y = self._buffers[n]
+        torch.index_select(self.x, 0, rows, out=x)
+        torch.index_select(self.y, 0, rows, out=y)
         if self.augmenter is None or generator is None:
             return self._formed(x), y
         return self.augmenter(x, generator).contiguous(memory_format=torch.channels_last), y

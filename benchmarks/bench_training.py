@@ -1,0 +1,191 @@
+"""Training time of the engines as ratios to the plain way, measured in turns in one run, with the accuracy they reach.
+
+Thread CPU time on one thread; each number is a median over rounds, and each ratio a median of the rounds' ratios.
+Beside it stands the floor: the time that the hidden layers' products alone take at the measured speed of this machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from baseline import Baseline
+
+import dnc
+from dnc.config import CNN, MLP, Config, Training
+from dnc.data.dataset import Dataset
+from dnc.training.direct import DirectStack
+from dnc.training.engine import Engine, machine_name, native_bfloat16, quiet_cpu
+from dnc.training.loop import train
+from dnc.training.step import build_stepper
+
+STEPS, ROUNDS, BATCH = 10, 9, 256
+FEATURES, CLASSES = 784, 10
+SEEDS, EPOCHS = 5, 15
+
+
+def random_data(n: int, shape: tuple[int, ...]) -> Dataset:
+    """n training samples of random bytes: the time of a step does not depend on them."""
+    x = np.random.default_rng(0).integers(0, 256, (n + n // 4, *shape), dtype=np.uint8)
+    return Dataset.from_arrays(x, np.arange(len(x)) % CLASSES, layout="NCHW" if len(shape) == 3 else None)
+
+
+def stepped(step: Callable[[int, int], None], batch: int, n: int) -> Callable[[], None]:
+    """A function that runs STEPS steps, going round through the samples."""
+    place = 0
+
+    def run() -> None:
+        nonlocal place
+        for _ in range(STEPS):
+            step(place, place + batch)
+            place = place + batch if place + 2 * batch <= n else 0
+
+    return run
+
+
+def plain(configs: Sequence[Config], data: Dataset) -> Callable[[], None]:
+    """STEPS steps of each config the plain way, one after the other."""
+    baselines = [Baseline(config, data) for config in configs]
+
+    def run() -> None:
+        for baseline in baselines:
+            baseline.steps(STEPS)
+
+    return run
+
+
+def stack(configs: Sequence[Config], data: Dataset, engine: Engine) -> Callable[[], None]:
+    """STEPS steps of all configs side by side."""
+    trained = DirectStack(configs, data, engine, seed=0)
+    trained.start_epoch(0, [config.training.lr for config in configs])
+    return stepped(trained.step, trained.batch_size, trained.n_train)
+
+
+def single(config: Config, data: Dataset, engine: Engine) -> Callable[[], None]:
+    """STEPS steps of one config."""
+    stepper = build_stepper(config, data, engine, seed=0)
+    stepper.start_epoch(0, config.training.lr)
+    return stepped(stepper.step, stepper.batch_size, stepper.n_train)
+
+
+def in_turns(runs: Sequence[Callable[[], None]]) -> tuple[list[float], list[float]]:
+    """Median seconds of each run, and median of (first run / this run) over the rounds."""
+    rounds: list[list[float]] = []
+    for number in range(ROUNDS + 1):
+        times = []
+        for run in runs:
+            begun = time.thread_time()
+            run()
+            times.append(time.thread_time() - begun)
+        if number:  # the first round warms up
+            rounds.append(times)
+    columns = list(zip(*rounds, strict=True))
+    ratios = [statistics.median(times[0] / times[i] for times in rounds) for i in range(len(runs))]
+    return [statistics.median(column) for column in columns], ratios
+
+
+def product_speed(dtype: torch.dtype) -> float:
+    """Floating-point operations a second of the products of a 784-300 layer."""
+    w, x = (torch.randn(n, FEATURES).to(dtype) for n in (300, BATCH))
+    z = torch.empty(300, BATCH, dtype=dtype)
+    times = []
+    for _ in range(60):
+        begun = time.thread_time()
+        torch.mm(w, x.t(), out=z)
+        times.append(time.thread_time() - begun)
+    return 2 * w.numel() * BATCH / statistics.median(times)
+
+
+def product_seconds(configs: Sequence[Config], speed: float) -> float:
+    """The floor: seconds of a step's products of all configs (forward, and both gradients but the first layer's)."""
+    total = 0
+    for config in configs:
+        assert isinstance(config.arch, MLP)
+        widths = (FEATURES, *config.arch.hidden, CLASSES)
+        sizes = [a * b for a, b in zip(widths, widths[1:], strict=False)]
+        total += 2 * BATCH * (3 * sum(sizes) - sizes[0])
+    return total / speed
+
+
+def mlp(*hidden: int, drop: float = 0.2) -> Config:
+    n_params = sum(a * b + b for a, b in zip((FEATURES, *hidden), (*hidden, CLASSES), strict=True))
+    return Config(MLP(hidden, drop), Training(weight_decay=n_params * 1e-9, batch_size=BATCH))
+
+
+def mlp_table(best: Engine) -> None:
+    """Steps of perceptrons: the plain way, the eager engine, and the direct one alone and in stacks."""
+    groups = {
+        "784-300-10": [mlp(300)],
+        "784-400-400-10": [mlp(400, 400)],
+        "15 nets of 20 to 100 nodes": [mlp(int(h)) for h in np.linspace(20, 100, 15)],
+        "15 nets of 20 to 400 nodes": [mlp(int(h)) for h in np.linspace(20, 400, 15)],
+        "784-100-10, 5 drops": [mlp(100, drop=p) for p in (0.0, 0.1, 0.3, 0.4, 0.5)],
+        "784-300-10, 5 drops": [mlp(300, drop=p) for p in (0.0, 0.1, 0.3, 0.4, 0.5)],
+    }
+    data = random_data(10_000, (FEATURES,))
+    speed = {dtype: product_speed(getattr(torch, dtype)) for dtype in {"float32", best.dtype}}
+    print("products:", ", ".join(f"{v / 1e9:.0f} GFLOP/s in {k}" for k, v in sorted(speed.items())))
+    print(f"MLPs, batch {BATCH}: ms of a step and network, (times faster than the plain way)")
+    print(f"{'':28}{'plain':>8}{'eager':>15}{'direct f32':>15}{best.dtype:>15}{'floor':>8}")
+    for name, configs in groups.items():
+        eager = [single(config, data, Engine()) for config in configs]
+
+        def one_by_one(eager: list[Callable[[], None]] = eager) -> None:
+            for run in eager:
+                run()
+
+        runs = [plain(configs, data), one_by_one, stack(configs, data, Engine(kind="direct"))]
+        seconds, ratios = in_turns([*runs, stack(configs, data, best)])
+        each = [1e3 * s / STEPS / len(configs) for s in seconds]
+        cells = "".join(f"{ms:8.2f} ({r:4.2f})" for ms, r in zip(each[1:], ratios[1:], strict=True))
+        floor = 1e3 * product_seconds(configs, speed[best.dtype]) / len(configs)
+        print(f"{name:28}{each[0]:8.2f}{cells}{floor:8.2f}", flush=True)
+
+
+def cnn_table() -> None:
+    """Steps of a small CNN in memory."""
+    data = random_data(640, (3, 16, 16))
+    arch = CNN((16, 32, 48, 64), pools=(2,), batchnorm=(1, 2, 3, 4), dropout=(0.1, 0.3, 0.3, 0.3))
+    config = Config(arch, Training(batch_size=64))
+    runs = [plain([config], data), single(config, data, Engine()), single(config, data, Engine(dtype="bfloat16"))]
+    seconds, ratios = in_turns(runs)
+    print("CNN 16-32-48-64 on 16x16 images, batch 64: ms of a step, (times faster than the plain way)")
+    names = ("plain", "eager float32", "eager bfloat16")
+    print("   ".join(f"{n} {1e3 * s / STEPS:.1f} ({r:.2f})" for n, s, r in zip(names, seconds, ratios, strict=True)))
+
+
+def accuracy_table(best: Engine) -> None:
+    """The check that the faster ways are as accurate: embedded data, several seeds."""
+    data = dnc.load_data("digits").flatten()
+    config = Config(MLP((100,), 0.2), Training(lr=3e-3, batch_size=128))
+    found: dict[str, list[float]] = {}
+    for seed in range(SEEDS):
+        baseline = Baseline(config, data, seed, EPOCHS)
+        scores = []
+        for _ in range(EPOCHS):
+            baseline.epoch()
+            scores.append(baseline.accuracy())
+        found.setdefault("plain", []).append(max(scores))
+        for engine in (Engine(), Engine(kind="direct"), best):
+            found.setdefault(engine.id, []).append(train(config, data, EPOCHS, seed, engine).val_acc)
+    print(
+        f"accuracy on digits, 64-100-10, {EPOCHS} epochs, best validation accuracy, mean ± deviation of {SEEDS} seeds:"
+    )
+    for name, scores in found.items():
+        print(f"  {name:24}{statistics.mean(scores):.2%} ± {statistics.stdev(scores):.2%}")
+
+
+def main() -> None:
+    best = Engine(kind="direct", dtype="bfloat16" if native_bfloat16() else "float32")
+    print(f"{machine_name(best)}, torch {torch.__version__}")
+    with quiet_cpu(best):
+        mlp_table(best)
+        cnn_table()
+        accuracy_table(best)
+
+
+if __name__ == "__main__":
+    main()
