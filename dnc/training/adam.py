@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from dnc.training.pages import zeros
-
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # torch's defaults
 
 
@@ -67,7 +65,7 @@ class FlatAdam:
         segments: Sequence[Sequence[tuple[int, int]]],
         weight_decays: Sequence[float],
     ) -> None:
-        state = (values, grads, zeros(values.shape, values.dtype), zeros(values.shape, values.dtype))
+        state = (values, grads, torch.zeros_like(values), torch.zeros_like(values))
         self._parts = [[[flat[start:stop] for start, stop in own] for own in segments] for flat in state]
         self._weight_decays = tuple(weight_decays)
         self._step = torch.zeros((), dtype=torch.float32)

@@ -29,7 +29,6 @@ from dnc.training.batch import Batch, Flats
 from dnc.training.engine import Engine
 from dnc.training.feed import Feed
 from dnc.training.layout import plan_layout
-from dnc.training.pages import zeros
 from dnc.training.stacked import Stacked, product_type
 from dnc.training.streams import batch_bounds, shuffled, stream, stream_seed
 
@@ -77,13 +76,10 @@ class DirectStack:
         self._shape = data.input_shape
         self.layout = plan_layout(archs, self._train.x.shape[1], data.n_classes, self._sizes())
         self.stacked = Stacked(self.layout, [n for n in networks if isinstance(n, Perceptron)], weights)
-        self.grads = zeros([self.layout.size], weights)
+        self.grads = torch.zeros_like(self.stacked.values)
         # products in a reduced type need copies of their weights and gradients; else these are views
-        self._products = self.stacked.values[: self.layout.products]
-        self._product_grads = self.grads[: self.layout.products]
-        if self._train_type != weights:
-            self._products = zeros([self.layout.products], self._train_type).copy_(self._products)
-            self._product_grads = zeros([self.layout.products], self._train_type)
+        self._products = self.stacked.products(self._train_type)
+        self._product_grads = self.grads[: self.layout.products].to(self._train_type)
         self._adam = FlatAdam(
             self.stacked.values,
             self.grads,

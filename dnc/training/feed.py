@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from dnc.data.augment import Augmenter
-from dnc.training.pages import zeros
 
 FLOATS_ONCE = (
     512 * 2**20
@@ -49,9 +48,7 @@ class Feed:
             if samples.dtype != torch.uint8:
                 samples = samples.to(dtype)
             elif 4 * samples.numel() <= FLOATS_ONCE:
-                floats = unit_floats(samples, dtype)
-                # rows are gathered from all over a CPU's memory
-                samples = zeros(floats.shape, dtype).copy_(floats) if floats.device.type == "cpu" else floats
+                samples = unit_floats(samples, dtype)
         self.x = samples
         self.y = as_tensor(y).to(device)
         self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))

@@ -17,7 +17,6 @@ from dnc.networks.mlp import Perceptron
 from dnc.training.activations import activate
 from dnc.training.engine import Engine
 from dnc.training.layout import Layout, plan_layout
-from dnc.training.pages import zeros
 
 
 class Stacked:
@@ -31,7 +30,7 @@ class Stacked:
 
     def __init__(self, layout: Layout, networks: Sequence[Perceptron], dtype: torch.dtype = torch.float32) -> None:
         self.layout = layout
-        self.values = zeros([layout.size], dtype)
+        self.values = torch.zeros(layout.size, dtype=dtype)
         self.n_classes = networks[0].classifier.out_features
         for i, network in enumerate(networks):
             for mine, theirs in self._parameters(i, network):

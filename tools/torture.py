@@ -1,0 +1,358 @@
+"""Kills searches with SIGKILL at random moments, goes on each time, and proves that nothing was lost or done twice.
+
+    usage: python tools/torture.py [--kills N] [--worker-kills N] [--seed N] [--json]
+
+After every kill: the store is sound; every trial and step that was reported is there, as it was reported; no row has
+changed, so nothing was trained again; no worker process is left. After every search: run again over its store it
+trains nothing and gives the same result, and an uninterrupted search over the same timings alone gives it too, bit
+for bit. Last, two processes search over one store at once while a third reads it.
+
+Half of the kills come at a random time, half within a few milliseconds of the beginning of a random write. Needs
+os.fork: the searches are forked from this process, which has loaded torch already and has run none of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # before numpy and torch: a process with threads must not fork
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import pandas  # noqa: E402, F401  this and the next are loaded before forking, as a search would load them
+import scipy.stats  # noqa: E402, F401
+import torch  # noqa: E402
+
+import dnc  # noqa: E402
+from dnc.searches.search import search as run_search  # noqa: E402
+from dnc.searches.store import Store  # noqa: E402
+
+Say = Callable[[str], None]
+WAIT = 600.0  # seconds without a sign of life after which a search counts as hanging
+ORPHAN_SECONDS = 30.0
+
+
+class Broken(Exception):
+    """Something was lost, done twice, left behind or different."""
+
+
+class Forked:
+    """A search in a process of its own that tells what it writes and reports, line by line.
+
+    "W" comes before a write, "T [key, accuracy, curve]" and "V [stage, step, key]" after a trial or a step was kept,
+    "F {…}" with the result at the end.
+    """
+
+    def __init__(self, store: Path, workers: int, penalty: str, seed: int) -> None:
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(reader)
+            code = 1
+            try:
+                _search(store, workers, penalty, seed, writer)
+                code = 0
+            except BaseException as error:
+                os.write(2, f"the search failed: {type(error).__name__}: {error}\n".encode())
+            finally:
+                os._exit(code)
+        os.close(writer)
+        self._reader, self._text, self.ended = reader, b"", False
+
+    def lines(self, until: float) -> Iterator[str]:
+        """Its lines as they come, until that moment (`time.monotonic()`) or its end."""
+        while True:
+            while b"\n" in self._text:
+                line, self._text = self._text.split(b"\n", 1)
+                yield line.decode()
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([self._reader], [], [], left)[0]:
+                return
+            more = os.read(self._reader, 1 << 16)
+            if not more:
+                self.ended = True
+                return
+            self._text += more
+
+    def workers(self) -> list[int]:
+        """Its child processes."""
+        found: list[int] = []
+        for path in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            found += [int(pid) for pid in path.read_text().split()]
+        return found
+
+    def kill(self) -> list[int]:
+        """End it at once; returns the workers that it had."""
+        children = self.workers()
+        os.kill(self.pid, signal.SIGKILL)
+        return children
+
+    def wait(self) -> int:
+        """Its exit status."""
+        os.close(self._reader)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def _search(path: Path, workers: int, penalty: str, seed: int, pipe: int) -> None:
+    """In the forked process."""
+
+    def say(kind: str, what: Any = None) -> None:
+        os.write(pipe, f"{kind} {json.dumps(what)}\n".encode() if what is not None else f"{kind}\n".encode())
+
+    class Telling(Store):
+        def _write(self, sql: str, *args: object) -> None:
+            say("W")
+            super()._write(sql, *args)
+
+        def add_training(self, key: str, *args: Any, **options: Any) -> dict[str, Any]:
+            kept = super().add_training(key, *args, **options)
+            say("T", [key, kept["val_acc"], kept["curve"]])
+            return kept
+
+        def add_visit(self, search: str, row: Any) -> None:
+            super().add_visit(search, row)
+            say("V", [row["stage"], row["step"], row["training"]])
+
+    space = dnc.MLPSpace(hidden_layers=(0, 1), nodes=(4, 9), training=dnc.TrainingSpace(batch_size=(16, 32)))
+    with Telling(path) as store:
+        result = run_search(data(), space, wc=0.1, penalty=penalty, epochs=3, n1=3, n2=3, n3=50, seed=seed, store=store,
+                            workers=workers, device="cpu", progress=False)  # fmt: skip
+        say("F", described(result))
+
+
+@cache
+def data() -> dnc.Dataset:
+    """What is searched on."""
+    return dnc.load_data("digits", n_train=60, n_val=30)
+
+
+def described(result: Any) -> dict[str, Any]:
+    """All that a search decided and measured, every bit of it, but for seconds."""
+    steps = [
+        [v.stage, v.substage, v.step, v.trial.config.to_json(), v.trial.status, v.trial.val_acc, v.trial.t_tr,
+         v.trial.n_params, [[e.train_loss, e.val_loss, e.val_acc] for e in v.trial.curve],
+         repr(v.mu), repr(v.sigma), repr(v.ei)]
+        for v in result.visits
+    ]  # fmt: skip
+    return {"steps": steps, "best": result.best.config.to_json(), "f": result.best.f,
+            "trained": sum(not v.trial.cached for v in result.visits)}  # fmt: skip
+
+
+def rows(path: Path) -> dict[str, dict[str, tuple[Any, ...]]]:
+    """All trainings and steps of a store by their keys; the store must be sound."""
+    with closing(Store(path)) as store:
+        store.check()
+        trainings = {r[0]: r for r in store._all("SELECT * FROM trainings")}
+        visits = {f"{r[0]}-{r[1]}-{r[2]}": r for r in store._all("SELECT search, stage, step, training FROM visits")}
+    return {"trainings": trainings, "visits": visits}
+
+
+def finish(path: Path, workers: int, penalty: str, seed: int) -> dict[str, Any]:
+    """Let a search end and return what it found."""
+    search = Forked(path, workers, penalty, seed)
+    found = None
+    for line in search.lines(time.monotonic() + WAIT):
+        if line.startswith("F"):
+            found = json.loads(line[2:])
+    if not search.ended:
+        search.kill()
+    if search.wait() != 0 or found is None:
+        raise Broken("a search did not end well" if search.ended else f"a search hangs: nothing for {WAIT:.0f} s")
+    return found
+
+
+class Torture:
+    """Searches that are killed over and over.
+
+    Args:
+        folder: for the stores.
+        seed: of the moments.
+        say: is told of every finished search.
+    """
+
+    def __init__(self, folder: Path, seed: int, say: Say) -> None:
+        self._folder, self._random, self._say = folder, random.Random(seed), say
+        self.kills, self.write_kills, self.searches, self.trainings = 0, 0, 0, 0
+
+    def run(self, kills: int, workers: int) -> None:
+        """Kill until there were so many more kills; every search that was begun is brought to its end."""
+        target = self.kills + kills
+        while self.kills < target:
+            penalty = ("n_params", "t_tr")[self.searches % 2]
+            self._one(target, workers, penalty, seed=self.searches)
+            self.searches += 1
+
+    def _one(self, target: int, workers: int, penalty: str, seed: int) -> None:
+        path = self._folder / f"{self.searches}.db"
+        before: dict[str, dict[str, tuple[Any, ...]]] = {"trainings": {}, "visits": {}}
+        deaths = 0
+        while self.kills < target:
+            search = Forked(path, workers, penalty, seed)
+            reported = self._kill(search, workers)
+            if search.wait() != -signal.SIGKILL:
+                if not any(line.startswith("F") for line in reported):
+                    raise Broken("a search failed by itself")
+                break  # it was faster
+            self.kills, deaths = self.kills + 1, deaths + 1
+            before = self._compare(path, before, reported)
+        found = finish(path, workers, penalty, seed)
+        after = self._compare(path, before, [])
+        self.trainings += len(after["trainings"])
+        replayed = finish(path, 0, penalty, seed)
+        if replayed != {**found, "trained": 0}:
+            raise Broken("run again over its store, a search gives another result")
+        fresh = finish(self._timings_only(path), 0, penalty, seed)
+        if {**fresh, "trained": 0} != replayed:
+            raise Broken("an uninterrupted search gives another result")
+        steps = len(after["visits"])
+        self._say(f"search {self.searches} ({penalty}, {workers} workers): {deaths} kills, {steps} steps, all the same")
+
+    def _kill(self, search: Forked, workers: int) -> list[str]:
+        """Kill it somewhere; returns what it had said."""
+        said: list[str] = []
+        now, at_write = time.monotonic(), self._random.random() < 0.5
+        if at_write:
+            target, moment = self._random.randint(1, 6), now + WAIT
+        else:
+            target, moment = 0, now + self._random.uniform(0, 6.0 if workers else 1.0)
+        writes = 0
+        for line in search.lines(moment):
+            said.append(line)
+            writes += line == "W"
+            if at_write and writes == target:
+                time.sleep(self._random.uniform(0, 0.004))  # it writes meanwhile
+                break
+        else:
+            if search.ended:
+                return said
+            if at_write:
+                search.kill()
+                raise Broken(f"a search hangs: nothing for {WAIT:.0f} s")
+        children = search.kill()
+        said += search.lines(time.monotonic() + WAIT)  # what it had said and was not read yet
+        self.write_kills += at_write
+        end = time.monotonic() + ORPHAN_SECONDS
+        while left := [pid for pid in children if _runs(pid)]:
+            if time.monotonic() > end:
+                raise Broken(f"{len(left)} workers outlive their parent")
+            time.sleep(0.05)
+        return said
+
+    def _compare(
+        self, path: Path, before: dict[str, dict[str, tuple[Any, ...]]], said: list[str]
+    ) -> dict[str, dict[str, tuple[Any, ...]]]:
+        after = rows(path) if path.exists() else before
+        for table, known in before.items():
+            if not known.items() <= after[table].items():
+                raise Broken(f"a row of {table} was lost or written anew")
+        steps = {key.split("-", 1)[1]: row[3] for key, row in after["visits"].items()}
+        for line in said:
+            if line.startswith("T"):
+                key, val_acc, curve = json.loads(line[2:])
+                row = after["trainings"].get(key, ())
+                if val_acc not in row or curve not in row:
+                    raise Broken("a trial that was reported is not there")
+            elif line.startswith("V"):
+                stage, step, key = json.loads(line[2:])
+                if steps.get(f"{stage}-{step}") != key:
+                    raise Broken("a step that was reported is not there")
+        return after
+
+    def _timings_only(self, path: Path) -> Path:
+        copy = path.with_suffix(".fresh.db")
+        shutil.copy(path, copy)
+        with closing(sqlite3.connect(copy)) as db:
+            for table in ("visits", "searches", "trainings"):
+                db.execute(f"DELETE FROM {table}")
+            db.commit()
+        return copy
+
+
+def at_once(folder: Path) -> int:
+    """Two processes search over one store while this one reads; returns how often it read."""
+    path = folder / "shared.db"
+    alone = [finish(folder / f"alone-{seed}.db", 0, "n_params", seed) for seed in (0, 1)]
+    pair = [Forked(path, 0, "n_params", seed) for seed in (0, 1)]
+    found: list[Any] = [None, None]
+    reads, end = 0, time.monotonic() + WAIT
+    while not all(search.ended for search in pair) and time.monotonic() < end:
+        for i, search in enumerate(pair):
+            if not search.ended:
+                for line in search.lines(time.monotonic() + 0.01):
+                    found[i] = json.loads(line[2:]) if line.startswith("F") else found[i]
+        if path.exists() and path.stat().st_size:
+            with closing(Store(path)) as store:
+                for name in store.searches()["id"]:
+                    reads += bool(store.visits(name))
+    if [search.wait() for search in pair] != [0, 0]:
+        raise Broken("of two searches on one store, one failed")
+    rows(path)
+
+    def same(result: dict[str, Any]) -> Any:  # each store has measured its own t_tr
+        return [[*step[:6], *step[7:]] for step in result["steps"]], result["best"], result["f"]
+
+    if [same(r) for r in found] != [same(r) for r in alone]:
+        raise Broken("two searches on one store disturb each other")
+    return reads
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def main(arguments: list[str]) -> int:
+    p = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
+    p.add_argument("--kills", type=int, default=80, help="kills of searches in one process (80)")
+    p.add_argument("--worker-kills", type=int, default=40, help="kills of searches with two workers (40)")
+    p.add_argument("--seed", type=int, default=0, help="of the random moments (0)")
+    p.add_argument("--json", action="store_true", help="print the figures only, as JSON")
+    options = p.parse_args(arguments)
+    if not hasattr(os, "fork") or not Path("/proc/self/task").is_dir():
+        print("torture.py needs os.fork and /proc, e.g. Linux", file=sys.stderr)
+        return 1
+    torch.set_num_threads(1)
+    data()
+
+    def say(text: str) -> None:
+        if not options.json:
+            print(text, flush=True)
+
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        torture = Torture(Path(folder), options.seed, say)
+        try:
+            torture.run(options.kills, workers=0)
+            torture.run(options.worker_kills, workers=2)
+            reads = at_once(Path(folder))
+        except Broken as error:
+            print(f"BROKEN after {torture.kills} kills: {error}", file=sys.stderr)
+            return 1
+    figures = {
+        "kills": torture.kills, "at_writes": torture.write_kills, "with_workers": options.worker_kills,
+        "searches": torture.searches, "trainings": torture.trainings, "reads_while_two_write": reads,
+        "seconds": round(time.monotonic() - begun),
+    }  # fmt: skip
+    print(json.dumps(figures) if options.json else f"nothing lost, nothing twice, nothing left: {figures}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
