@@ -10,44 +10,25 @@ import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
 from dnc.config import MLP, Config, content_hash
 from dnc.data.dataset import Dataset
-from dnc.errors import SearchError
-from dnc.networks.build import build
-from dnc.networks.params import count_params
-from dnc.objective import METRICS
-from dnc.searches.jobs import ClockJob, Failure, Job, StackJob, TimeJob, TrainJob
+from dnc.searches.jobs import Failure, Job, StackJob, TrainJob
+from dnc.searches.measure import Complexities
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers, count_workers
-from dnc.training.clock import ReferenceTime, Timing
 from dnc.training.engine import machine_id, select_engine
 from dnc.training.loop import Outcome
 from dnc.trial import Epoch, Trial
 
 MAX_STACK = 8  # configs trained side by side
 STACK_NODES = 100  # up to so many hidden nodes a perceptron is narrow: measured, wider ones gain nothing
-TIMING_SECONDS = 30.0  # a timing may take so long whatever `trial_timeout` is
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """What a registered complexity metric sees (`dnc.objective.Subject`)."""
-
-    config: Config
-    input_shape: tuple[int, ...]
-    n_classes: int
-    n_train: int
-
-    def build(self) -> Any:
-        return build(self.config.arch, self.input_shape, self.n_classes, seed=0).eval()
-
-
-class Evaluator:
+class Evaluator(Complexities):
     """Evaluates configs on one data set with one engine; callable, `Config -> Trial`.
 
     Args:
@@ -78,12 +59,12 @@ class Evaluator:
         trial_timeout: float | None = None,
         retry_failed: bool = False,
     ) -> None:
-        self.data, self.epochs, self.train_seed, self.penalty, self.stopped = data, epochs, train_seed, penalty, stopped
-        self.trial_timeout, self._retry_failed, self._retried = trial_timeout, retry_failed, set[str]()
-        self.engine = select_engine(device, family=family)
-        self.store = store if store is not None else Store()
+        engine = select_engine(device, family=family)
         self._owns_workers = not isinstance(workers, Workers)
-        self.workers = workers if isinstance(workers, Workers) else Workers(count_workers(workers, self.engine.device))
+        pool = workers if isinstance(workers, Workers) else Workers(count_workers(workers, engine.device))
+        store = store if store is not None else Store()
+        super().__init__(data, epochs, engine, store, pool, penalty, stopped, trial_timeout)
+        self.train_seed, self._retry_failed, self._retried = train_seed, retry_failed, set[str]()
 
     def close(self) -> None:
         """End the worker processes, unless they are shared."""
@@ -183,16 +164,6 @@ class Evaluator:
             config, math.nan, t_tr, self.n_params(config), status="planned", metrics=self._extra(config), key=key
         )
 
-    def _run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Any]]:
-        """Answers of the jobs as they finish.
-
-        Raises:
-            KeyboardInterrupt: it was stopped before the last one.
-        """
-        yield from self.workers.run(jobs, self.data, self.stopped)
-        if self.stopped():
-            raise KeyboardInterrupt
-
     # ---- trainings ----------------------------------------------------------------------------------
 
     def identity(self, config: Config) -> dict[str, Any]:
@@ -238,108 +209,6 @@ class Evaluator:
         t_tr = timing["t_tr"] if timing else None
         trial = trial_from_record(config, key, record, t_tr, self.n_params(config), self._extra(config))
         return replace(trial, cached=cached)
-
-    def _extra(self, config: Config) -> dict[str, float]:
-        return {self.penalty: self.metric(config)} if METRICS[self.penalty].compute is not None else {}
-
-    # ---- complexity ---------------------------------------------------------------------------------
-
-    def n_params(self, config: Config) -> int:
-        """N_p, in closed form."""
-        return count_params(config.arch, self.data.input_shape, self.data.n_classes)
-
-    def timing_subject(self, config: Config) -> dict[str, Any]:
-        """What a timing depends on: not on learning rate and weight decay."""
-        described = config.to_dict()
-        return {
-            "family": described["family"],
-            "arch": described["arch"],
-            "batch_size": min(config.training.batch_size, self.data.n_train),
-            "input_shape": list(self.data.input_shape),
-            "n_classes": self.data.n_classes,
-            "n_train": self.data.n_train,
-            "augmentation": self.data.augmentation_id,
-            "engine": self.engine.id,
-            "machine": machine_id(self.engine),
-        }
-
-    def timing_key(self, config: Config) -> str:
-        """Name of a config's timing in the store."""
-        return content_hash(self.timing_subject(config))
-
-    def _timing_row(self, config: Config) -> dict[str, Any] | None:
-        return self.store.timing(self.timing_key(config))
-
-    def t_tr(self, config: Config) -> float:
-        """Training time of one epoch in seconds, looked up or measured.
-
-        Raises:
-            SearchError: it could not be measured.
-        """
-        self._time([config] if self._timing_row(config) is None else [])
-        row = self._timing_row(config)
-        if row is None:
-            raise SearchError(
-                f"t_tr of {config} could not be measured: {self._timing_failures[self.timing_key(config)]}"
-            )
-        return float(row["t_tr"])
-
-    def _time(self, configs: Sequence[Config]) -> None:
-        unique = list({self.timing_key(c): c for c in configs}.values())  # lr and weight decay need no new timing
-        limit = None if self.trial_timeout is None else max(self.trial_timeout, TIMING_SECONDS)
-        jobs: list[Job] = [TimeJob(c, self.engine, self.clock, self.epochs, limit) for c in unique]
-        for number, answer in self._run(jobs):
-            config = unique[number]
-            if isinstance(answer, Timing):
-                self.store.add_timing(self.timing_key(config), self.timing_subject(config), asdict(answer))
-            elif isinstance(answer, Failure):
-                self._timing_failures[self.timing_key(config)] = f"{answer.reason} (while timing)"
-
-    @cached_property
-    def _timing_failures(self) -> dict[str, str]:
-        return {}
-
-    @cached_property
-    def clock(self) -> ReferenceTime:
-        """The reference network's step time on this machine, measured once and kept in the store."""
-        machine = machine_id(self.engine)
-        row = self.store.clock(machine, self.engine.id)
-        if row is None:
-            ((_, answer),) = list(self._run([ClockJob(self.engine)]))
-            if not isinstance(answer, ReferenceTime):
-                raise SearchError(f"the clock cannot be set: {getattr(answer, 'reason', answer)}")
-            row = self.store.add_clock(machine, self.engine.id, asdict(answer))
-        return ReferenceTime(**{**row, "blocks": ()})  # the blocks stay in the store
-
-    def metric(self, config: Config) -> float:
-        """The registered metric `penalty` of a config, looked up or computed in this process.
-
-        Raises:
-            SearchError: its function gave no finite number >= 0.
-        """
-        metric = METRICS[self.penalty]
-        if metric.compute is None:
-            return self.t_tr(config) if self.penalty == "t_tr" else float(self.n_params(config))
-        subject = {"metric": metric.name, "config": config.to_dict(), "input_shape": list(self.data.input_shape),
-                   "n_classes": self.data.n_classes, "n_train": self.data.n_train,
-                   "machine": machine_id(self.engine) if metric.measured else ""}  # fmt: skip
-        key = content_hash(subject)
-        value = self.store.metric(key)
-        if value is None:
-            value = float(
-                metric.compute(_Subject(config, self.data.input_shape, self.data.n_classes, self.data.n_train))
-            )
-            if not (math.isfinite(value) and value >= 0):
-                raise SearchError(
-                    f"metric {metric.name!r} gave {value!r} for {config}: it must be a finite number >= 0"
-                )
-            value = self.store.add_metric(key, metric.name, subject, value)
-        return value
-
-    def reference(self, config: Config) -> dict[str, float]:
-        """c_0 of every metric this evaluator knows, on the reference config."""
-        found = {"t_tr": self.t_tr(config), "n_params": float(self.n_params(config))}
-        return found if self.penalty in found else {**found, self.penalty: self.metric(config)}
 
     def _cost(self, config: Config) -> float:
         row = self._timing_row(config)

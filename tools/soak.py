@@ -1,0 +1,115 @@
+"""A search of very many tiny trials: memory, open files and the store's size, watched while it runs.
+
+    usage: python tools/soak.py [--trials N] [--json]
+
+Stage 3 of a tiny perceptron: all trials share one timing, so that each is two small trainings' worth of work and the
+machinery around them is what is worn. The parent keeps the visits of a search, which is what its memory grows by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import dnc
+
+SKIPPED = 0.3  # of the trials: imports, first steps of everything
+MAX_PARENT, MAX_WORKER = 40.0, 4.0  # kB a trial
+MAX_UNEVEN = 1.5  # the store's growth over the second half, relative to that over the first
+
+
+def memory(pid: int) -> float:
+    """Resident memory of a process in kB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+def handles(pid: int) -> int:
+    """Open files of a process."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def soak(trials: int, store: Path) -> list[dict[str, Any]]:
+    """Search, and return what was seen after each trial."""
+    data = dnc.load_data("digits", n_train=40, n_val=20)
+    space = dnc.MLPSpace(hidden_layers=(0, 1), nodes=(4, 5), training=dnc.TrainingSpace(batch_size=(32, 32)))
+    seen: list[dict[str, Any]] = []
+    with dnc.Workers(2) as workers:
+
+        def look(progress: dnc.Progress) -> None:
+            if progress.stage < 3:
+                return
+            pids = workers.pids
+            if len(pids) == workers.count:
+                seen.append({
+                    "parent": memory(os.getpid()), "workers": [memory(pid) for pid in pids], "pids": pids,
+                    "handles": [handles(pid) for pid in (os.getpid(), *pids)], "store": store.stat().st_size,
+                })  # fmt: skip
+
+        n2 = min(50, trials // 4)
+        dnc.search(data, space, penalty="n_params", epochs=1, n1=trials - n2, n2=n2, n3=50, store=store, workers=workers,
+                   device="cpu", progress=look)  # fmt: skip
+    return seen
+
+
+def figures(seen: list[dict[str, Any]]) -> dict[str, Any]:
+    """Growth a trial after the first part, kB; handles; the store's bytes a trial in both halves."""
+    first, middle, last = seen[int(len(seen) * SKIPPED)], seen[len(seen) // 2], seen[-1]
+    n = len(seen) - int(len(seen) * SKIPPED)
+    half = len(seen) - len(seen) // 2
+    return {
+        "trials": len(seen),
+        "same_workers": all(s["pids"] == first["pids"] for s in seen),
+        "parent_kb_a_trial": round((last["parent"] - first["parent"]) / n, 2),
+        "worker_kb_a_trial": [round((b - a) / n, 2) for a, b in zip(first["workers"], last["workers"], strict=True)],
+        "parent_mb": [round(s["parent"] / 1024) for s in (seen[0], first, last)],
+        "worker_mb": [round(max(s["workers"]) / 1024) for s in (seen[0], first, last)],
+        "handles": [first["handles"], last["handles"]],
+        "store_bytes_a_trial": [
+            round((middle["store"] - seen[0]["store"]) / (len(seen) // 2)),
+            round((last["store"] - middle["store"]) / half),
+        ],
+    }
+
+
+def verdict(found: dict[str, Any]) -> list[str]:
+    """What is wrong, in words."""
+    a, b = found["store_bytes_a_trial"]
+    return [
+        text
+        for wrong, text in (
+            (not found["same_workers"], "a worker was replaced"),
+            (found["parent_kb_a_trial"] > MAX_PARENT, "the parent's memory grows"),
+            (max(found["worker_kb_a_trial"]) > MAX_WORKER, "a worker's memory grows"),
+            (found["handles"][0] != found["handles"][1], "the number of open files changes"),
+            (b > MAX_UNEVEN * a, "the store grows faster and faster"),
+        )
+        if wrong
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    p = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0], allow_abbrev=False)
+    p.add_argument("--trials", type=int, default=2000, help="trials of the search (2000)")
+    p.add_argument("--json", action="store_true", help="print the figures only, as JSON")
+    options = p.parse_args(arguments)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = figures(soak(options.trials, Path(folder) / "soak.db"))
+    found["seconds"] = round(time.monotonic() - begun)
+    print(json.dumps(found) if options.json else f"soak: {found}")
+    for text in verdict(found):
+        print(f"BROKEN: {text}", file=sys.stderr)
+    return 1 if verdict(found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
