@@ -1,0 +1,210 @@
+"""Whole three-stage MLP searches against the plain way: one w_c, and the paper's family of five.
+
+    usage: python benchmarks/bench_search.py [--images 10000] [--epochs 10] [--n1 15] [--n2 15] [--n3 1000] [--seed 0]
+           python benchmarks/bench_search.py --quality 5 [--images 4000] [--epochs 5]
+
+The first form measures wall seconds: every arm from nothing, with its own store in memory and two worker processes that
+start with it. The plain search of w_c = 0 runs in full. Five plain searches are not run but priced: the configs that
+five independent searches visit, each from eight steps and one evaluation the plain way (the price of w_c = 0 stands
+beside its measured time as the check). The second form compares what is found over several seeds; all arms of a seed
+share a store, which changes no decision and gives equal configs equal times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from plain_search import plain_search, priced
+
+import dnc
+from dnc.config import Config
+from dnc.data.dataset import Dataset
+from dnc.errors import DataError
+from dnc.searches.family import WCS, Sweep
+from dnc.searches.result import SearchResult
+from dnc.searches.store import Store
+from dnc.searches.workers import Workers
+from dnc.training.engine import machine_name, select_engine
+
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Data and budget of a run."""
+
+    data: Dataset
+    epochs: int
+    n1: int
+    n2: int
+    n3: int
+
+    def search(
+        self, wc: float, seed: int, method: str, batch: int, store: Store | None = None, workers: Workers | int = WORKERS
+    ) -> SearchResult:
+        """One search by the project."""
+        return dnc.search(
+            self.data, dnc.MLPSpace(), wc=wc, epochs=self.epochs, n1=self.n1, n2=self.n2, n3=self.n3, seed=seed,
+            method=method, batch=batch, workers=workers, store=store, progress=False,
+        )  # fmt: skip
+
+    def family(
+        self, seed: int, batch: int, share: bool, store: Store | None = None, workers: Workers | int = WORKERS
+    ) -> Sweep:
+        """The family of searches, pruned."""
+        return dnc.sweep(
+            self.data, dnc.MLPSpace(), wcs=WCS, epochs=self.epochs, n1=self.n1, n2=self.n2, n3=self.n3, seed=seed,
+            method="fast", batch=batch, share_history=share, workers=workers, store=store, progress=False,
+        )  # fmt: skip
+
+
+def load(images: int) -> Dataset:
+    """Fashion-MNIST's first images, or digits where its files are absent."""
+    try:
+        data = dnc.load_data("fmnist", n_train=images, n_val=min(10_000, images), download=False)
+    except DataError:
+        data = dnc.load_data("digits")
+    return data.flatten()
+
+
+def clocked(call: Callable[[], SearchResult | Sweep]) -> tuple[SearchResult | Sweep, float]:
+    """The answer and its wall seconds."""
+    begun = time.perf_counter()
+    found = call()
+    return found, time.perf_counter() - begun
+
+
+def counts(results: Sequence[SearchResult]) -> dict[str, int]:
+    """Visits of the searches by what became of them; a config that several visit is trained once."""
+    visits = [v for result in results for v in result.visits]
+    trained = {v.trial.config for v in visits if v.trial.status != "pruned" and not v.trial.cached}
+    pruned = sum(v.trial.status == "pruned" for v in visits)
+    return {
+        "visits": len(visits),
+        "trained": len(trained),
+        "pruned": pruned,
+        "looked up": len(visits) - len(trained) - pruned,
+    }
+
+
+def row(name: str, seconds: float, plain: float, results: Sequence[SearchResult]) -> str:
+    """One line of the table of times."""
+    found = ", ".join(f"{r.best.f:.4f}" for r in results)
+    numbers = " | ".join(str(n) for n in counts(results).values())
+    return f"| {name} | {seconds:.1f} | {plain / seconds:.2f} | {found} | {numbers} |"
+
+
+def trainings(result: SearchResult) -> list[Config]:
+    """The distinct configs that a search visited."""
+    return list(dict.fromkeys(v.trial.config for v in result.visits))
+
+
+def times(setting: Setting, seed: int) -> None:
+    """Wall seconds of the arms."""
+    data = setting.data
+    print(f"w_c = 0, seed {seed}; load average before: {os.getloadavg()[0]:.2f}")
+    plain = plain_search(data, dnc.MLPSpace(), 0.0, setting.epochs, setting.n1, setting.n2, setting.n3, seed)
+    print("| arm | wall s | × plain | f | visits | trained | pruned | looked up |")
+    print("|---|---|---|---|---|---|---|---|")
+    visits = 2 * (setting.n1 + setting.n2) + len(dnc.MLPSpace().grid_drop) - 1
+    print(f"| plain, w_c = 0 ({plain.proposing:.0f} s of it proposing) | {plain.seconds:.1f} | 1 | {plain.f:.4f} "
+          f"| {visits} | {len(plain.trials)} | 0 | {visits - len(plain.trials)} |", flush=True)  # fmt: skip
+    first: SearchResult | None = None
+    for method, batch in (("paper", 1), ("fast", 2), ("fast", 4)):
+        result, seconds = clocked(lambda m=method, b=batch: setting.search(0.0, seed, m, b))
+        assert isinstance(result, SearchResult)
+        first = first or result
+        print(row(f'search(method="{method}", batch={batch})', seconds, plain.seconds, [result]), flush=True)
+    for share in (False, True):
+        family, seconds = clocked(lambda s=share: setting.family(seed, 4, s))
+        assert isinstance(family, Sweep)
+        members = list(family.results.values())
+        name = f'sweep of 5 w_c (method="fast", batch=4, share_history={share})'
+        print(row(name, seconds, plain.seconds, members), flush=True)
+    print(f"\ntarget of a sweep: half of one plain search, {plain.seconds / 2:.1f} s", flush=True)
+    assert first is not None
+    total = 0.0
+    with Workers(WORKERS) as pool:
+        store = first.store
+        for wc in WCS:
+            result = first if wc == 0 else setting.search(wc, seed, "paper", 1, store, pool)
+            cost = priced(trainings(result), data, setting.epochs) + plain.proposing
+            total += cost
+            print(f"priced plain search of w_c = {wc:g}: {cost:.1f} s, f {result.best.f:.4f} by method paper", flush=True)
+    print(f"five plain searches, priced: {total:.1f} s; load average after: {os.getloadavg()[0]:.2f}")
+
+
+def quality(setting: Setting, seeds: int) -> None:
+    """f of the arms over seeds: the family against independent searches, and batches against single proposals."""
+    arms: dict[str, dict[float, list[float]]] = {}
+    with Workers(WORKERS) as pool:
+        for seed in range(seeds):
+            store = Store()
+            for wc in WCS:
+                best = setting.search(wc, seed, "paper", 1, store, pool).best
+                arms.setdefault("independent, paper", {}).setdefault(wc, []).append(best.f)
+            for batch in (2, 4):
+                for wc in (0.0, 0.1):
+                    best = setting.search(wc, seed, "fast", batch, store, pool).best
+                    arms.setdefault(f"independent, fast, batch {batch}", {}).setdefault(wc, []).append(best.f)
+            for share in (False, True):
+                family = setting.family(seed, 4, share, store, pool)
+                for wc, result in family.results.items():
+                    arms.setdefault(f"sweep, fast, batch 4, share_history={share}", {}).setdefault(wc, []).append(
+                        result.best.f
+                    )
+            print(f"seed {seed} done", flush=True)
+    print(quality_table(arms))
+
+
+def quality_table(arms: dict[str, dict[float, list[float]]]) -> str:
+    """Mean f ± standard error by w_c, and in brackets the mean of the paired differences to the first arm."""
+    base = next(iter(arms.values()))
+    lines = ["| arm | " + " | ".join(f"w_c = {wc:g}" for wc in base) + " |", "|---" * (1 + len(base)) + "|"]
+    for name, found in arms.items():
+        cells = []
+        for wc in base:
+            values = found.get(wc, [])
+            if not values:
+                cells.append("")
+                continue
+            gaps = [a - b for a, b in zip(values, base[wc], strict=True)]
+            cells.append(f"{_mean(values)} ({_mean(gaps, '+')})")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[float], sign: str = "") -> str:
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    return f"{statistics.mean(values):{sign}.4f} ± {error:.4f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--n1", type=int, default=15)
+    parser.add_argument("--n2", type=int, default=15)
+    parser.add_argument("--n3", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quality", type=int, metavar="SEEDS", help="compare final f over so many seeds")
+    o = parser.parse_args()
+    images, epochs = (4000, 5) if o.quality else (10_000, 10)
+    data = load(o.images or images)
+    setting = Setting(data, o.epochs or epochs, o.n1, o.n2, o.n3)
+    print(f"{machine_name(select_engine('cpu'))}, {WORKERS} workers; plain: {torch.get_num_threads()} threads")
+    print(f"{data.name}: {data.n_train:,} + {data.n_val:,} samples, {setting.epochs} epochs, n1={o.n1} n2={o.n2} n3={o.n3}")
+    if o.quality:
+        quality(setting, o.quality)
+    else:
+        times(setting, o.seed)
+
+
+if __name__ == "__main__":
+    main()
