@@ -64,6 +64,7 @@ class Board:
 
             self._bar = tqdm(
                 total=sum(new), unit="trial", dynamic_ncols=True, file=sys.stderr,
+                mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants fewer lines
                 bar_format="{percentage:3.0f}% |{bar}| {elapsed} {postfix}",
             )  # fmt: skip
 
