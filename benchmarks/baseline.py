@@ -2,18 +2,24 @@
 
 What a tutorial writes: `nn.Module` with autograd, `nn.Dropout`, `torch.optim.Adam` with its defaults, a shuffled
 index and `x[rows]` for data in memory, `loss.item()` in every batch. Same architectures, initial weights, learning
-rate schedule and batches as the engines, and no more work than they do.
+rate schedule and batches as the engines, and no more work than they do. Augmented images come from a `DataLoader` with
+torchvision's transforms image by image.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as Samples
+from torchvision import transforms
 
 from dnc.config import CNN, MLP, Config
 from dnc.data.dataset import Dataset
@@ -47,25 +53,29 @@ def plain_cnn(arch: CNN, data: Dataset) -> nn.Module:
 
 @dataclass
 class Baseline:
-    """One config in training the plain way; data in memory, without augmentation.
+    """One config in training the plain way; images are augmented if the data set asks for it and the network is a CNN.
 
-    `epoch()` trains one pass and returns its mean loss; `accuracy()` is that on the validation samples.
+    `epoch()` trains one pass and returns its mean loss; `accuracy()` is that on the validation samples. On a GPU,
+    batches are moved to it one by one.
     """
 
     config: Config
     data: Dataset
     seed: int = 0
     epochs: int = 60
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
         arch, training = self.config.arch, self.config.training
+        self.augmented = isinstance(arch, CNN) and self.data.augment is not None
         self.x, self.x_val = (self._inputs(x) for x in (self.data.x_train, self.data.x_val))
         self.y, self.y_val = torch.from_numpy(self.data.y_train), torch.from_numpy(self.data.y_val)
         if isinstance(arch, MLP):
             self.network = plain_mlp(arch, self.x.shape[1], self.data.n_classes)
         else:
             self.network = plain_cnn(arch, self.data)
+        self.network.to(self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), training.lr, weight_decay=training.weight_decay)
         milestones = [math.ceil(self.epochs / 2), math.ceil(3 * self.epochs / 4)]
         self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, milestones, gamma=0.2)
@@ -73,18 +83,24 @@ class Baseline:
     def steps(self, n: int) -> float:
         """Train on the first n batches of a new order; the mean loss."""
         self.network.train()
-        total, seen, size = 0.0, 0, self.config.training.batch_size
-        order = torch.randperm(len(self.x))
-        for start in range(0, min(len(self.x), n * size), size):
-            rows = order[start : start + size]
-            x, y = self.x[rows], self.y[rows]
+        total, seen = 0.0, 0
+        for x, y in islice(self._batches(), n):
+            x, y = x.to(self.device), y.to(self.device)
             self.optimizer.zero_grad()
             loss = F.cross_entropy(self.network(x), y)
             loss.backward()
             self.optimizer.step()
-            total += loss.item() * len(rows)
-            seen += len(rows)
+            total += loss.item() * len(x)
+            seen += len(x)
         return total / seen
+
+    def _batches(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """The batches of one epoch, in a new order."""
+        size = self.config.training.batch_size
+        if self.augmented:
+            return DataLoader(AugmentedImages(self.data), batch_size=size, shuffle=True)
+        order = torch.randperm(len(self.x)).split(size)
+        return ((self.x[rows], self.y[rows]) for rows in order)
 
     def epoch(self) -> float:
         """One pass over the training samples; the mean loss."""
@@ -97,10 +113,32 @@ class Baseline:
         self.network.eval()
         with torch.no_grad():
             batches = zip(self.x_val.split(500), self.y_val.split(500), strict=True)
-            return sum(int((self.network(x).argmax(1) == y).sum()) for x, y in batches) / len(self.y_val)
+            moved = ((x.to(self.device), y.to(self.device)) for x, y in batches)
+            return sum(int((self.network(x).argmax(1) == y).sum()) for x, y in moved) / len(self.y_val)
 
     def _inputs(self, x: np.ndarray) -> Tensor:
         samples = torch.from_numpy(x)
         if x.dtype == np.uint8:
             samples = samples.float() / 255
+        if self.augmented and self.data.augment is not None:
+            mean, std = (torch.tensor(v)[:, None, None] for v in (self.data.augment.mean, self.data.augment.std))
+            samples = (samples - mean) / std
         return samples.flatten(1) if isinstance(self.config.arch, MLP) else samples
+
+
+class AugmentedImages(Samples[tuple[Tensor, Tensor]]):
+    """Training images of a data set, each cropped, flipped and normalised when it is asked for (uint8 images)."""
+
+    def __init__(self, data: Dataset) -> None:
+        assert data.augment is not None
+        side, flips = data.input_shape[1:], [transforms.RandomHorizontalFlip()] if data.augment.flip else []
+        crop = transforms.RandomCrop(side, padding=data.augment.pad)
+        normalize = transforms.Normalize(data.augment.mean, data.augment.std)
+        self.transform = transforms.Compose([transforms.ToPILImage(), crop, *flips, transforms.ToTensor(), normalize])
+        self.x, self.y = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.transform(self.x[index]), self.y[index]

@@ -18,6 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from plain_search import plain_search, priced
@@ -46,7 +47,13 @@ class Setting:
     n3: int
 
     def search(
-        self, wc: float, seed: int, method: str, batch: int, store: Store | None = None, workers: Workers | int = WORKERS
+        self,
+        wc: float,
+        seed: int,
+        method: str,
+        batch: int,
+        store: Store | None = None,
+        workers: Workers | int = WORKERS,
     ) -> SearchResult:
         """One search by the project."""
         return dnc.search(
@@ -136,16 +143,18 @@ def times(setting: Setting, seed: int) -> None:
             result = first if wc == 0 else setting.search(wc, seed, "paper", 1, store, pool)
             cost = priced(trainings(result), data, setting.epochs) + plain.proposing
             total += cost
-            print(f"priced plain search of w_c = {wc:g}: {cost:.1f} s, f {result.best.f:.4f} by method paper", flush=True)
+            print(
+                f"priced plain search of w_c = {wc:g}: {cost:.1f} s, f {result.best.f:.4f} by method paper", flush=True
+            )
     print(f"five plain searches, priced: {total:.1f} s; load average after: {os.getloadavg()[0]:.2f}")
 
 
-def quality(setting: Setting, seeds: int) -> None:
+def quality(setting: Setting, seeds: int, folder: str | None) -> None:
     """f of the arms over seeds: the family against independent searches, and batches against single proposals."""
     arms: dict[str, dict[float, list[float]]] = {}
     with Workers(WORKERS) as pool:
         for seed in range(seeds):
-            store = Store()
+            store = Store(None if folder is None else Path(folder) / f"seed{seed}.db")
             for wc in WCS:
                 best = setting.search(wc, seed, "paper", 1, store, pool).best
                 arms.setdefault("independent, paper", {}).setdefault(wc, []).append(best.f)
@@ -194,14 +203,16 @@ def main() -> None:
     parser.add_argument("--n3", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quality", type=int, metavar="SEEDS", help="compare final f over so many seeds")
+    parser.add_argument("--keep", metavar="FOLDER", help="with --quality: keep the stores, to go on from them")
     o = parser.parse_args()
     images, epochs = (4000, 5) if o.quality else (10_000, 10)
     data = load(o.images or images)
     setting = Setting(data, o.epochs or epochs, o.n1, o.n2, o.n3)
     print(f"{machine_name(select_engine('cpu'))}, {WORKERS} workers; plain: {torch.get_num_threads()} threads")
-    print(f"{data.name}: {data.n_train:,} + {data.n_val:,} samples, {setting.epochs} epochs, n1={o.n1} n2={o.n2} n3={o.n3}")
+    budget = f"{setting.epochs} epochs, n1={o.n1} n2={o.n2} n3={o.n3}"
+    print(f"{data.name}: {data.n_train:,} + {data.n_val:,} samples, {budget}")
     if o.quality:
-        quality(setting, o.quality)
+        quality(setting, o.quality, o.keep)
     else:
         times(setting, o.seed)
 

@@ -56,16 +56,21 @@ class CNN:
         if n == 0:
             raise ArgumentError("channels=() is not allowed: a CNN needs at least one conv layer")
         starts = _layers("shortcuts", self.shortcuts, MAX_LAYERS)
-        _set(self, channels=channels)
-        _set(self, strides=_layers("strides", self.strides, n), pools=_layers("pools", self.pools, n))
-        _set(self, batchnorm=_layers("batchnorm", self.batchnorm, n), dropout=_drops(self.dropout, n))
-        _set(self, shortcuts=tuple(s for s in starts if s <= n - SHORTCUT_SPAN))
+        assign(self, channels=channels)
+        assign(self, strides=_layers("strides", self.strides, n), pools=_layers("pools", self.pools, n))
+        assign(self, batchnorm=_layers("batchnorm", self.batchnorm, n), dropout=_drops(self.dropout, n))
+        assign(self, shortcuts=tuple(s for s in starts if s <= n - SHORTCUT_SPAN))
         check_choice("activation", self.activation, ACTIVATIONS)
 
     @property
     def depth(self) -> int:
         """Number of conv layers."""
         return len(self.channels)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """What stage 1 searches: the channels."""
+        return self.channels
 
     def __str__(self) -> str:
         parts = [f"CNN {'-'.join(map(str, self.channels))}"]
@@ -102,14 +107,19 @@ class MLP:
         hidden = _widths("hidden", self.hidden)
         drop = check_float("drop", self.drop, 0, 1, open_high=True)
         check_choice("activation", self.activation, ACTIVATIONS)
-        _set(self, hidden=hidden, drop=drop)
+        assign(self, hidden=hidden, drop=drop)
         if not hidden:  # neither has an effect without a hidden layer
-            _set(self, drop=0.0, activation="relu")
+            assign(self, drop=0.0, activation="relu")
 
     @property
     def depth(self) -> int:
         """Number of hidden layers."""
         return len(self.hidden)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """What stage 1 searches: the nodes."""
+        return self.hidden
 
     def __str__(self) -> str:
         parts = [f"MLP {'-'.join(map(str, self.hidden))}" if self.hidden else "MLP without hidden layers"]
@@ -139,9 +149,9 @@ class Training:
     batch_size: int = 256
 
     def __post_init__(self) -> None:
-        _set(self, lr=check_float("lr", self.lr, 0, 1e6, open_low=True))
-        _set(self, weight_decay=check_float("weight_decay", self.weight_decay, 0, 1e6))
-        _set(self, batch_size=check_int("batch_size", self.batch_size, 1))
+        assign(self, lr=check_float("lr", self.lr, 0, 1e6, open_low=True))
+        assign(self, weight_decay=check_float("weight_decay", self.weight_decay, 0, 1e6))
+        assign(self, batch_size=check_int("batch_size", self.batch_size, 1))
 
     def __str__(self) -> str:
         return f"lr {self.lr:.3g}, weight decay {self.weight_decay:.3g}, batch {self.batch_size}"
@@ -185,7 +195,7 @@ class Config:
         if not isinstance(data, Mapping) or set(data) != {"family", "arch", "training"}:
             raise ArgumentError(f"config={plain(data)} is not a config: it needs 'family', 'arch' and 'training'")
         kind = kinds[check_choice("family", data["family"], kinds)]
-        return cls(_from_fields(kind, data["arch"]), _from_fields(Training, data["training"]))
+        return cls(from_fields(kind, data["arch"]), from_fields(Training, data["training"]))
 
     @classmethod
     def from_json(cls, text: str) -> Config:
@@ -214,18 +224,26 @@ def content_hash(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def _set(target: object, **values: object) -> None:
-    for name, value in values.items():  # the only way to normalise a field of a frozen dataclass
+def assign(target: object, **values: object) -> None:
+    """Set fields of a frozen dataclass, checked or normalised, while it is made."""
+    for name, value in values.items():
         object.__setattr__(target, name, value)
 
 
-def _from_fields(kind: Any, data: object) -> Any:
-    names = {f.name for f in fields(kind)}
-    if not isinstance(data, Mapping) or not set(data) <= names:
-        raise ArgumentError(
-            f"{kind.__name__}: {plain(data)} has unknown fields: allowed are {', '.join(sorted(names))}"
-        )
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+def from_fields(kind: Any, data: object) -> Any:
+    """`kind(...)` of plain data, lists turned into tuples.
+
+    Raises:
+        ArgumentError: unknown fields, or values that `kind` refuses.
+    """
+    known = {f.name for f in fields(kind)}
+    if not isinstance(data, Mapping) or not set(data) <= known:
+        raise ArgumentError(f"{kind.__name__}: {plain(data)} has unknown fields: allowed: {', '.join(sorted(known))}")
+    return kind(**{name: _tuples(value) for name, value in data.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _sequence(name: str, value: object) -> Sequence[Any]:

@@ -80,7 +80,7 @@ def check_float(
     """
     left, right = "(" if open_low else "[", ")" if open_high else "]"
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
-        number = float(value)
+        number = float(value) + 0.0  # -0.0 becomes 0.0: equal numbers have one JSON text
         if (low < number if open_low else low <= number) and (number < high if open_high else number <= high):
             return number
     allowed = (

@@ -7,6 +7,7 @@ f is composed from trials when it is read, never stored with them: one set of tr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -115,5 +116,6 @@ class Objective:
         return bound if bound == bound else 0.0
 
     def of(self, trial: Trial) -> float:
-        """f of a trial; infinity if it failed, so that it never wins."""
-        return self(trial.val_acc, trial.complexity(self.penalty) if self.wc else 0.0) if trial.ok else float("inf")
+        """f of a trial; infinity if it failed or its complexity is needed and not known, so that it never wins."""
+        f = self(trial.val_acc, trial.complexity(self.penalty) if self.wc else 0.0) if trial.ok else math.nan
+        return math.inf if math.isnan(f) else f

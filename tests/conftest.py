@@ -88,3 +88,18 @@ def chromium() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def counted_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that counts instead of measuring: exact and quick. Worker processes use the real one."""
+
+    import dnc
+    from dnc.training.clock import Timing
+
+    def count(config, data, engine, reference, epochs=None) -> Timing:
+        t_tr = 1e-6 * dnc.count_params(config.arch, data.input_shape, data.n_classes)
+        t_tr += 1e-3 * data.n_train / config.training.batch_size
+        return Timing(t_tr, 1.0, 0.0, (), 0.0, False, reference.machine, reference.engine)
+
+    monkeypatch.setattr("dnc.searches.jobs.measure_t_tr", count)

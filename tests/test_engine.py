@@ -33,6 +33,18 @@ def test_a_missing_gpu_is_named() -> None:
         Engine.parse("eager-cuda-float32-1")
 
 
+@pytest.mark.parametrize("supported", [True, False])
+def test_cuda_uses_bfloat16_where_the_gpu_has_it(supported: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported or including_emulation)
+    dtype = "bfloat16" if supported else "float32"
+    for device in ("cuda", "auto"):
+        assert [select_engine(device, family=f) for f in ("cnn", "mlp")] == [Engine("cuda", dtype)] * 2
+    assert select_engine("cuda").dtype == "float32"
+    assert select_engine("cuda", dtype="float32", family="cnn").dtype == "float32"
+    assert select_engine("cpu", family="cnn").device == "cpu"
+
+
 def test_machine_names() -> None:
     assert machine_name(CPU).endswith(", 1 thread")
     assert machine_id(CPU) == machine_id(Engine(dtype="bfloat16"))

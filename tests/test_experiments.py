@@ -15,9 +15,9 @@ from dnc.errors import ArgumentError
 from dnc.experiments import registry
 from dnc.experiments.fig7 import FIG7_SCALES, arms, runs
 from dnc.experiments.fig7_claims import MARGIN, final_f, judge
-from dnc.experiments.parallel import Board, run_all
 from dnc.experiments.scale import SCALES, Options
 from dnc.experiments.statistics import Interval, Verdict, everywhere, exceeds, paired, stays_below
+from dnc.searches.parallel import Board, run_all
 from dnc.space import CNNSpace, MLPSpace
 
 # ---- statistics -------------------------------------------------------------------------------------

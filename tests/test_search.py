@@ -7,43 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_search import SPACE, numbers, tiny
 
 import dnc
 from dnc.config import CNN, MLP
 from dnc.errors import ArgumentError, DncError, SearchError
 from dnc.objective import METRICS
 from dnc.searches.result import SearchResult
-from dnc.training.clock import Timing
 
-SPACE = dnc.MLPSpace(hidden_layers=(0, 2), nodes=(4, 32))
-
-
-def tiny(**changes) -> SearchResult:
-    arguments = {"wc": 0.1, "epochs": 2, "n1": 3, "n2": 2, "n3": 50, "workers": 0, "progress": False, **changes}
-    data = arguments.pop("data") if "data" in arguments else dnc.load_data("digits", n_train=300, n_val=150)
-    return dnc.search(data, arguments.pop("space", SPACE), **arguments)
-
-
-def numbers(result: SearchResult) -> list[tuple]:
-    """Everything of a search that must be bit-identical."""
-    return [
-        (v.stage, v.step, v.substage, v.trial.config, v.trial.val_acc, v.trial.t_tr, v.trial.curve and [
-            (e.train_loss, e.val_loss, e.val_acc) for e in v.trial.curve
-        ], v.mu if math.isfinite(v.mu) else None, v.sigma if math.isfinite(v.sigma) else None)
-        for v in result.visits
-    ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def counted_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that counts instead of measuring: exact and quick. `found` and worker processes use the real one."""
-
-    def count(config, data, engine, reference, epochs=None) -> Timing:
-        t_tr = 1e-6 * dnc.count_params(config.arch, data.input_shape, data.n_classes)
-        t_tr += 1e-3 * data.n_train / config.training.batch_size
-        return Timing(t_tr, 1.0, 0.0, (), 0.0, False, reference.machine, reference.engine)
-
-    monkeypatch.setattr("dnc.searches.jobs.measure_t_tr", count)
+pytestmark = pytest.mark.usefixtures("counted_clock")
 
 
 @pytest.fixture(scope="module")

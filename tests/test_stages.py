@@ -231,3 +231,31 @@ def test_stage_3_keeps_the_architecture_and_its_bounds() -> None:
         assert t.weight_decay == 0 or 1e-5 <= t.weight_decay <= 1e-3
         assert 32 <= t.batch_size <= 512
     assert Training() not in {v.trial.config.training for v in s3.visits}
+
+
+def test_stage_1_is_not_told_variants_that_stage_2_tried() -> None:
+    space = MLPSpace()
+    own = Config(space.preset((100,)))
+    variant = Config(MLP((100,), drop=0.5))
+    other_family = Config(CNN((8, 8)))
+    trials = tuple(Trial(c, accuracy, 1.0, 1) for c, accuracy in ((own, 0.9), (variant, 0.1), (other_family, 0.2)))
+
+    def proposals(history: tuple[Trial, ...]) -> list[Config]:
+        p = problem(analytic(mlp_accuracy), history=history)
+        return [v.trial.config for v in stage1(p, space, n1=1, n2=3).visits]
+
+    assert proposals(trials) == proposals(trials[:1]) != proposals(())
+
+
+def test_stage_3_is_told_the_trials_of_its_architecture_only() -> None:
+    p = problem(analytic(mlp_accuracy))
+    space = MLPSpace()
+    s1 = stage1(p, space, n1=2, n2=0)
+    arch = s1.best.trial.config.arch
+    same, other = (Trial(Config(a, Training(lr=0.01)), 0.9, 1.0, 1) for a in (arch, MLP((77,))))
+
+    def proposals(*history: Trial) -> list[Config]:
+        told = problem(analytic(mlp_accuracy), history=history)
+        return [v.trial.config for v in stage3(told, space, s1, n1=1, n2=3).visits]
+
+    assert proposals(same, other) == proposals(same) != proposals()

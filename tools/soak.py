@@ -26,6 +26,11 @@ MAX_PARENT, MAX_WORKER = 40.0, 4.0  # kB a trial
 MAX_UNEVEN = 1.5  # the store's growth over the second half, relative to that over the first
 
 
+def steps(trials: int) -> int:
+    """How many of the trials are proposed by the model, whose matrices grow with the square of them, at the end."""
+    return min(50, trials // 4)
+
+
 def memory(pid: int) -> float:
     """Resident memory of a process in kB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -54,23 +59,23 @@ def soak(trials: int, store: Path) -> list[dict[str, Any]]:
                     "handles": [handles(pid) for pid in (os.getpid(), *pids)], "store": store.stat().st_size,
                 })  # fmt: skip
 
-        n2 = min(50, trials // 4)
-        dnc.search(data, space, penalty="n_params", epochs=1, n1=trials - n2, n2=n2, n3=50, store=store, workers=workers,
-                   device="cpu", progress=look)  # fmt: skip
+        n2 = steps(trials)
+        dnc.search(data, space, penalty="n_params", epochs=1, n1=trials - n2, n2=n2, n3=50, store=store,
+                   workers=workers, device="cpu", progress=look)  # fmt: skip
     return seen
 
 
 def figures(seen: list[dict[str, Any]]) -> dict[str, Any]:
     """Growth a trial after the first part, kB; handles; the store's bytes a trial in both halves."""
-    first, middle, last = seen[int(len(seen) * SKIPPED)], seen[len(seen) // 2], seen[-1]
-    n = len(seen) - int(len(seen) * SKIPPED)
-    half = len(seen) - len(seen) // 2
+    first, middle, last = seen[int(len(seen) * SKIPPED)], seen[len(seen) // 2], seen[-1 - steps(len(seen))]
+    n = len(seen) - int(len(seen) * SKIPPED) - steps(len(seen))
+    half = len(seen) - len(seen) // 2 - steps(len(seen))
     return {
         "trials": len(seen),
         "same_workers": all(s["pids"] == first["pids"] for s in seen),
         "parent_kb_a_trial": round((last["parent"] - first["parent"]) / n, 2),
         "worker_kb_a_trial": [round((b - a) / n, 2) for a, b in zip(first["workers"], last["workers"], strict=True)],
-        "parent_mb": [round(s["parent"] / 1024) for s in (seen[0], first, last)],
+        "parent_mb": [round(s["parent"] / 1024) for s in (seen[0], first, last, seen[-1])],
         "worker_mb": [round(max(s["workers"]) / 1024) for s in (seen[0], first, last)],
         "handles": [first["handles"], last["handles"]],
         "store_bytes_a_trial": [

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dnc.errors import ArgumentError
 from dnc.experiments.fig7_claims import judge
 from dnc.experiments.output import circumstances
-from dnc.experiments.parallel import Board, run_all
 from dnc.experiments.scale import Options, Record, Say, Scale
 from dnc.experiments.statistics import Verdict
 from dnc.plots.arms import ArmsInfo, arms_info, draw_arms
 from dnc.plots.style import Picture
 from dnc.searches.estimate import duration, estimate
+from dnc.searches.parallel import Board, run_all
 from dnc.searches.search import search
 from dnc.searches.store import Store, open_store
 from dnc.searches.workers import Workers
@@ -127,7 +127,7 @@ class Figure7:
             raise ArgumentError(f"seed={options.seed} is not allowed: give a whole number from 0 to 4,000,000,000")
 
     def estimate(self, options: Options) -> str:
-        """How long it will take, from a few timings. Writes nothing."""
+        """How long it will take, from a few timings, which are kept if the store is there already."""
         scale = self.scales[options.scale_name()]
         data, path = scale.load(options.data_root), options.store_path(self.name)
         with Workers(0) as none, Store() as scratch:

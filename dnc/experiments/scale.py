@@ -162,7 +162,7 @@ class Experiment(Protocol):
         ...
 
     def estimate(self, options: Options) -> str:
-        """How long `run` will take, in words. Writes nothing."""
+        """How long `run` will take, in words. Makes no file; a store that is there keeps the timings it takes."""
         ...
 
     def run(self, options: Options, say: Say, progress: bool = True) -> Record:

@@ -60,6 +60,8 @@ class SearchHandle:
             raise TimeoutError("the search still runs: wait longer, or call stop()")
         if isinstance(self._error, SearchStopped):
             return self._error.result
+        if isinstance(self._error, KeyboardInterrupt):
+            raise SearchError("the search was stopped before it began: there is no result")
         if self._error is not None:
             raise self._error
         if self._result is None:

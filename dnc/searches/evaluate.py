@@ -16,7 +16,7 @@ from typing import Any
 
 from dnc.config import MLP, Config, content_hash
 from dnc.data.dataset import Dataset
-from dnc.searches.jobs import Failure, Job, StackJob, TrainJob
+from dnc.searches.jobs import Failure, Job, StackJob, TrainJob, has_died
 from dnc.searches.measure import Complexities
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers, count_workers
@@ -122,7 +122,7 @@ class Evaluator(Complexities):
                 yield known.popleft()
             members = new[number]
             answers = answer if isinstance(answer, tuple) else (answer,)
-            if len(answers) != len(members):  # a stack that died takes none of its members with it
+            if len(answers) != len(members) or has_died(answer):  # maybe another's fault: once more, each alone
                 again += members
                 continue
             for (index, config), one in zip(members, answers, strict=True):

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnc.errors import ArgumentError, check_float, plain
+from dnc.searches.parallel import Board, run_all
 from dnc.searches.problem import Problem
+from dnc.searches.progress import Progress
 from dnc.searches.result import SearchResult, merge
-from dnc.searches.search import Budget, Show, run, search
+from dnc.searches.search import Budget, Show, check_space, run, search
 from dnc.searches.stages import N1, N2, N3
 from dnc.searches.store import Store
 from dnc.searches.table import TrialTable
@@ -107,33 +109,57 @@ def sweep(
 ) -> Sweep:
     """One search for each w_c. They share every training and timing they have in common.
 
+    Independent members run side by side, as many as there are workers, so that the steps of one, each of which waits
+    for a training, leave no worker idle. What each member does depends on neither the others nor their number.
+
     Args:
         wcs: the penalty coefficients, each >= 0.
-        share_history: tell each member's optimizers the trials of the members before it. Off, as in the paper,
-            the members are independent searches.
+        share_history: tell each member's optimizers the trials of the members before it, which then run one after
+            another. Off, as in the paper, the members are independent searches.
 
     The other arguments, and what is raised, are those of `search`.
     """
     if not isinstance(wcs, Sequence) or not wcs:
         raise ArgumentError(f"wcs={plain(wcs)} is not allowed: give a list of numbers >= 0")
-    family = [check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)]
+    family = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
+    check_space(space)
+    Budget(n1, n2, n3)
+    grid = sum(len(s.candidates(space.reference())) for s in space.substages(stage2_order))
     pool = workers if isinstance(workers, Workers) else Workers(count_workers(workers, select_engine(device).device))
     results: dict[float, SearchResult] = {}
+    stop = stop or threading.Event()
+    steps = 2 * (n1 + n2) + grid
+    board = Board([steps - (n1 if i else 0) for i in range(len(family))], show=progress is True)
+    common = Problem(
+        data, penalty=penalty, epochs=epochs, seed=seed, train_seed=train_seed, reference=reference, store=store,
+        workers=pool, device=device, method=method, optimizer=optimizer, transform=transform, batch=batch,
+        trial_timeout=trial_timeout, retry_failed=retry_failed, stop=stop,
+    )  # fmt: skip
+
+    def member(index: int, stop: threading.Event) -> SearchResult:
+        def show(state: Progress) -> None:
+            board.update(index, state.done, state.total, state.cached)
+
+        history = [v.trial for v in merge(list(results.values())).visits] if share_history and results else []
+        result = search(
+            data, space, wc=family[index], penalty=penalty, epochs=epochs, n1=n1, n2=n2, n3=n3, seed=seed,
+            train_seed=train_seed, reference=reference, store=shared, workers=pool, device=device, method=method,
+            optimizer=optimizer, transform=transform, batch=batch, stage2_order=stage2_order, history=history,
+            trial_timeout=trial_timeout, retry_failed=retry_failed, progress=show if progress is True else progress,
+            stop=stop,
+        )  # fmt: skip
+        results[family[index]] = result
+        return result
+
     try:
-        for wc in dict.fromkeys(family):
-            history = [v.trial for v in merge(list(results.values())).visits] if share_history else []
-            results[wc] = search(
-                data, space, wc=wc, penalty=penalty, epochs=epochs, n1=n1, n2=n2, n3=n3, seed=seed,
-                train_seed=train_seed, reference=reference, store=store, workers=pool, device=device, method=method,
-                optimizer=optimizer, transform=transform, batch=batch, stage2_order=stage2_order, history=history,
-                trial_timeout=trial_timeout, retry_failed=retry_failed,
-                progress=progress, stop=stop,
-            )  # fmt: skip
-            store = results[wc].store  # opened by the first, when nothing was left to refuse
+        with board:
+            common.references(space)  # once, before the members would each measure it
+            shared = common.open_store()
+            found = run_all(member, len(family), 1 if share_history else pool.count, stop)
     finally:
         if pool is not workers:
             pool.close()
-    return Sweep(results)
+    return Sweep(dict(zip(family, found, strict=True)))
 
 
 def transfer(
@@ -169,7 +195,8 @@ def transfer(
     spec = result.spec
     problem = Problem(
         data, wc=result.objective.wc if wc is None else wc, penalty=penalty or result.objective.penalty,
-        epochs=epochs or int(spec["epochs"]), seed=int(spec["seed"]) if seed is None else seed, train_seed=train_seed,
+        epochs=int(spec["epochs"]) if epochs is None else epochs, seed=int(spec["seed"]) if seed is None else seed,
+        train_seed=train_seed,
         reference=reference, store=store, workers=workers, device=device, trial_timeout=trial_timeout,
         retry_failed=retry_failed, stop=stop or threading.Event(),
     )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -69,22 +68,18 @@ def copy_store(db: sqlite3.Connection, name: str, target: Path, *, force: bool =
         raise ArgumentError(f"{str(target)!r} exists: give another file, or force to overwrite one")
     if not target.parent.is_dir():
         raise ArgumentError(f"{str(target)!r}: the folder {str(target.parent)!r} does not exist: create it first")
-    try:
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        os.close(handle)
-    except OSError as error:
-        raise StoreError(f"{str(target)!r} cannot be written ({error.strerror}): give another path") from None
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         if target.suffix == ".sql":
-            Path(part).write_text("\n".join(_statements(db)) + "\n", encoding="utf-8")
+            part.write_text("\n".join(_statements(db)) + "\n", encoding="utf-8")
         else:
             with closing(sqlite3.connect(part)) as copy:
                 db.backup(copy)
         os.replace(part, target)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{name} cannot be copied to {str(target)!r} ({error}): check both disks") from error
+        raise StoreError(f"{name} cannot be copied to {str(target)!r} ({error}): check both files and disks") from error
     finally:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _statements(db: sqlite3.Connection) -> Iterator[str]:

@@ -77,12 +77,12 @@ class StackJob:
     engine: Engine
     epochs: int
     seed: int
-    limit: float | None = None  # seconds for all of them, seen to by the workers
+    limit: float | None = None  # seconds for all of them: what takes longer together is tried again alone
 
     def __call__(self, data: Dataset) -> tuple[Outcome | Failure, ...]:
         for config in self.configs:
             check_fits(config, data, self.engine)
-        found = train_stack(self.configs, data, self.epochs, self.seed, self.engine)
+        found = train_stack(self.configs, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
         return tuple(o if isinstance(o, Outcome) else Failure(failure_reason(o)) for o in found)
 
 
@@ -97,6 +97,11 @@ class Failure:
 
 
 Answer = ReferenceTime | Timing | Outcome | Failure | tuple[Outcome | Failure, ...]
+
+
+def has_died(answer: object) -> bool:
+    """Whether the job's worker process died over it: by its fault, or that of the system or another process."""
+    return isinstance(answer, Failure) and answer.reason.startswith(DIED)
 
 
 class TimeLimitReached(DncError):

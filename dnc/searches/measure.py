@@ -13,7 +13,7 @@ from dnc.errors import SearchError
 from dnc.networks.build import build
 from dnc.networks.params import count_params
 from dnc.objective import METRICS
-from dnc.searches.jobs import ClockJob, Failure, Job, TimeJob
+from dnc.searches.jobs import ClockJob, Failure, Job, TimeJob, has_died
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers
 from dnc.training.clock import ReferenceTime, Timing
@@ -116,15 +116,27 @@ class Complexities:
         return float(row["t_tr"])
 
     def _time(self, configs: Sequence[Config]) -> None:
-        unique = list({self.timing_key(c): c for c in configs}.values())  # lr and weight decay need no new timing
+        keys = {self.timing_key(c): c for c in configs}  # lr and weight decay need no new timing
+        unique = [c for key, c in keys.items() if key not in self._timing_failures]
         limit = None if self.trial_timeout is None else max(self.trial_timeout, TIMING_SECONDS)
         jobs: list[Job] = [TimeJob(c, self.engine, self.clock, self.epochs, limit) for c in unique]
-        for number, answer in self._run(jobs):
+        for number, answer in self._run_twice(jobs):
             config = unique[number]
             if isinstance(answer, Timing):
                 self.store.add_timing(self.timing_key(config), self.timing_subject(config), asdict(answer))
             elif isinstance(answer, Failure):
                 self._timing_failures[self.timing_key(config)] = f"{answer.reason} (while timing)"
+
+    def _run_twice(self, jobs: list[Job]) -> Iterator[tuple[int, Any]]:
+        """Answers of the jobs; one whose worker died, maybe by another's fault, is run once more."""
+        again: list[int] = []
+        for number, answer in self._run(jobs):
+            if has_died(answer):
+                again.append(number)
+            else:
+                yield number, answer
+        for number, answer in self._run(jobs[i] for i in again):
+            yield again[number], answer
 
     @property
     def clock(self) -> ReferenceTime:
@@ -137,7 +149,7 @@ class Complexities:
         machine = machine_id(self.engine)
         row = self.store.clock(machine, self.engine.id)
         if row is None:
-            ((_, answer),) = list(self._run([ClockJob(self.engine)]))
+            ((_, answer),) = list(self._run_twice([ClockJob(self.engine)]))
             if not isinstance(answer, ReferenceTime):
                 raise SearchError(f"the clock cannot be set: {getattr(answer, 'reason', answer)}")
             row = self.store.add_clock(machine, self.engine.id, asdict(answer))

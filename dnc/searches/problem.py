@@ -121,6 +121,11 @@ class Problem:
             raise ArgumentError(
                 f"data={plain(self.data)} is not a dnc.Dataset: see dnc.load_data and Dataset.from_arrays"
             )
+        if self.data is not None and not (self.data.n_train and self.data.n_val):
+            raise ArgumentError(
+                f"data {self.data.name!r} has {self.data.n_train} training and {self.data.n_val} validation samples: "
+                "a search needs both; make it with val_fraction= or x_val="
+            )
         if self.evaluate is not None and self.measure is None and self.method == "fast":
             raise ArgumentError('measure=None is not allowed with evaluate= and method="fast": give Config -> Trial')
         if self.evaluate is not None and self.reference is None:
@@ -208,9 +213,7 @@ class Problem:
 
     def objective(self, space: Space) -> Objective:
         """f with its c_0: given, or that of the space's reference config."""
-        if self.reference is None:
-            self.reference = self.references(space)[self.penalty]
-        return Objective(self.wc, self.penalty, self.reference)
+        return Objective(self.wc, self.penalty, self.references(space)[self.penalty])
 
     def references(self, space: Space) -> dict[str, float]:
         """c_0 of t_tr, n_params and the penalty: metrics of the space's reference config (nothing is trained)."""

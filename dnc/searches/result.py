@@ -14,7 +14,7 @@ from dnc.objective import METRICS, Objective
 from dnc.searches.evaluate import trial_from_record
 from dnc.searches.stages import best_visits
 from dnc.searches.store import Store
-from dnc.searches.table import TrialTable
+from dnc.searches.table import TrialTable, visit_frame
 from dnc.space import Space, space_from_dict
 from dnc.training.clock import ReferenceTime
 from dnc.training.engine import machine_id, select_engine
@@ -111,9 +111,7 @@ class SearchResult:
     @property
     def steps(self) -> pd.DataFrame:
         """One row a step of the search: a trial that was visited twice stands twice."""
-        import pandas as pd
-
-        frame = pd.DataFrame([v.row() for v in self.visits])
+        frame = visit_frame(self.visits)
         frame.insert(2, "f", [self.objective.of(v.trial) for v in self.visits])
         return frame
 
@@ -217,7 +215,10 @@ class SearchResult:
     def _clock(self, device: str) -> ReferenceTime | None:
         """The clock of the search, if its store is at hand and was used on this machine."""
         engine = select_engine(device, family=self.space.family)
-        row = None if self.store is None else self.store.clock(machine_id(engine), engine.id)
+        try:
+            row = None if self.store is None else self.store.clock(machine_id(engine), engine.id)
+        except StoreError:  # closed since
+            row = None
         return None if row is None else ReferenceTime(**{**row, "blocks": ()})
 
     def _data(self, data: Dataset | None) -> Dataset:
@@ -251,6 +252,8 @@ def result_from_store(store: Store, search: str) -> SearchResult:
 
 def _rebuilt(store: Store, search: str, row: Mapping[str, Any]) -> SearchResult:
     spec, facts = row["spec"], row["facts"]
+    if spec["penalty"] not in METRICS:
+        raise StoreError(f"search {search!r} has the penalty {spec['penalty']!r}: dnc.register_metric(…) it first")
     if spec["penalty"] not in facts.get("references", {}):
         raise StoreError(f"search {search!r} was stopped before its first trial: run it again")
     visits = tuple(_visit_from_row(r) for r in store.visits(search))

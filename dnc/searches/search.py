@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from dnc.searches.stages import N1, N2, N3, StageResult, stage1, stage2, stage3
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers
 from dnc.space import CNNSpace, MLPSpace, Space
-from dnc.training.engine import machine_name
+from dnc.training.engine import Engine, machine_id, machine_name
 from dnc.trial import Trial, Visit
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def search(
         store: file of the trial store, or None to keep trials in memory.
         workers: worker processes: a number, 0 for none, or "auto" for one a core.
         device: "auto", "cpu" or "cuda".
-        method: "paper".
+        method: "paper", or "fast": what cannot win is not trained (see `Problem`).
         optimizer: "bayesian", "sobol" (grid) or "random", for stages 1 and 3.
         transform: "log10" models log10 f, "none" models f.
         batch: BO proposals evaluated at a time.
@@ -116,7 +117,7 @@ def search(
         StoreError: the store cannot be used.
         SearchStopped: Ctrl-C or `stop`; a KeyboardInterrupt that carries the partial result.
     """
-    _check_space(space)
+    check_space(space)
     problem = Problem(
         data, wc=wc, penalty=penalty, epochs=epochs, seed=seed, train_seed=train_seed, reference=reference,
         store=store, workers=workers, device=device, method=method, optimizer=optimizer, transform=transform,
@@ -166,11 +167,10 @@ def run(
     """All stages, or with `arch` stage 3 only, recorded as one search."""
     evaluator = problem.evaluator(space)
     store = problem.open_store()
-    spec = _spec(problem, space, budget, evaluator.engine.id, arch)
+    spec = _spec(problem, space, budget, evaluator.engine, arch)
     name = content_hash(spec)[:12]
     begun = time.perf_counter()
     facts: dict[str, Any] = {"versions": versions(), "machine": machine_name(evaluator.engine)}
-    store.begin_search(name, spec, facts)
     visits: list[Visit] = []
     reporter: Reporter | None = None
     objective: Objective | None = None
@@ -189,8 +189,9 @@ def run(
     status = "failed"
     try:
         facts["references"] = problem.references(space)
+        found_objective = Objective(problem.wc, problem.penalty, facts["references"][problem.penalty])
         store.begin_search(name, spec, facts)
-        objective = problem.objective(space)
+        objective = found_objective
         reporter = Reporter(_planned(space, budget, arch), objective, progress, f"w_c={problem.wc:g}")
         problem.observer = observe
         if arch is None:
@@ -215,7 +216,8 @@ def run(
         if reporter is not None:
             reporter.close()
         try:
-            store.end_search(name, status, facts)
+            if objective is not None:  # else it never began
+                store.end_search(name, status, facts, Counter(v.stage for v in visits))
         except StoreError:
             if status == "finished":
                 raise  # otherwise what stopped it is to be told, and its steps say how far it got
@@ -230,7 +232,7 @@ def _planned(space: Space, budget: Budget, arch: Architecture | None) -> dict[in
     return {1: steps, 2: grid, 3: steps}
 
 
-def _spec(problem: Problem, space: Space, budget: Budget, engine: str, arch: Architecture | None) -> dict[str, Any]:
+def _spec(problem: Problem, space: Space, budget: Budget, engine: Engine, arch: Architecture | None) -> dict[str, Any]:
     data = problem.dataset(space)
     return {
         "data": {
@@ -261,7 +263,8 @@ def _spec(problem: Problem, space: Space, budget: Budget, engine: str, arch: Arc
         "batch": problem.batch,
         "history": content_hash([t.key for t in problem.history]) if problem.history else "",
         "transfer": None if arch is None else Config(arch).to_dict()["arch"],
-        "engine": engine,
+        "engine": engine.id,
+        "machine": machine_id(engine),  # its t_tr decides the steps
     }
 
 
@@ -282,6 +285,11 @@ def _visit_row(visit: Visit, timing: str) -> dict[str, Any]:
     }
 
 
-def _check_space(space: object) -> None:
+def check_space(space: object) -> None:
+    """Refuse what is no search space.
+
+    Raises:
+        ArgumentError: neither a CNNSpace nor an MLPSpace.
+    """
     if not isinstance(space, (CNNSpace, MLPSpace)):
         raise ArgumentError(f"space={plain(space)} is not allowed: give a dnc.CNNSpace or a dnc.MLPSpace")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, RandomSearch, SobolSearch
-from dnc.config import Config
+from dnc.config import CNN, MLP, Config
 from dnc.errors import SearchError, check_int
 from dnc.objective import Objective
 from dnc.searches.problem import Problem
@@ -76,9 +76,12 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
     begun = time.perf_counter()
     objective = problem.objective(space)
     optimizer = _optimizer(problem, space.stage1(), n1, n2, n3)
-    for trial in _told(problem):  # only what could be proposed here informs the model
-        if trial.config == problem.preset(space, trial.config.arch):
-            optimizer.tell(trial.config.arch, objective.of(trial))
+    for trial in _told(problem):
+        arch = trial.config.arch
+        same_family = isinstance(arch, CNN if space.family == "cnn" else MLP)
+        # only what stage 1 itself could propose: with its presets, not a variant that stage 2 tried
+        if same_family and trial.config == problem.preset(space, space.preset(arch.widths)):
+            optimizer.tell(arch, objective.of(trial))
     explore = _Explorer(problem, space, objective, None)
     visits, note = explore(1, optimizer, lambda arch: problem.preset(space, arch), n1, n2)
     return _conclude(1, visits, (), objective, begun, note)

@@ -132,6 +132,18 @@ class Store:
         with self._lock, self._errors():
             self._db.execute(sql, args)  # autocommit: each row is durable when this returns
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk ends it by itself
+                    self._db.execute("ROLLBACK")
+                raise
+
     def training(self, key: str) -> dict[str, Any] | None:
         """The record of a training, or None: config, status, reason, val_acc, seconds, curve, machine, created."""
         names = ("config", "epochs", "status", "reason", "val_acc", "seconds", "curve", "machine", "created")
@@ -213,26 +225,34 @@ class Store:
 
     def begin_search(self, search: str, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Record that a search runs; running it again keeps its row, and its steps take their old places."""
-        with self._lock, self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute(
-                    "INSERT OR IGNORE INTO searches VALUES (?,?,?,'running',?,NULL)",
-                    (search, json.dumps(spec, sort_keys=True), json.dumps(facts), now()),
-                )
-                self._db.execute("UPDATE searches SET facts=? WHERE id=?", (json.dumps(facts), search))
-                self._db.execute("UPDATE searches SET status='running' WHERE id=? AND status<>'finished'", (search,))
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk ends it by itself
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO searches VALUES (?,?,?,'running',?,NULL)",
+                (search, json.dumps(spec, sort_keys=True), json.dumps(facts), now()),
+            )
+            self._db.execute(
+                "UPDATE searches SET status='running', facts=? WHERE id=? AND status<>'finished'",
+                (json.dumps(facts), search),
+            )
 
-    def end_search(self, search: str, status: str, facts: Mapping[str, Any]) -> None:
-        """Record how a search ended: "finished", "stopped" or "failed"."""
-        self._write(
-            "UPDATE searches SET status=?, facts=?, finished=? WHERE id=?", status, json.dumps(facts), now(), search
-        )
+    def end_search(self, search: str, status: str, facts: Mapping[str, Any], steps: Mapping[int, int]) -> None:
+        """Record how a search ended: "finished", "stopped" or "failed".
+
+        One that had finished before stays finished when it is run again and stopped. One that finishes now has taken
+        `steps[stage]` steps; those beyond, of an earlier run that took others, are dropped.
+        """
+        row = (status, json.dumps(facts), now(), search)
+        with self._transaction():
+            if status != "finished":
+                self._db.execute(
+                    "UPDATE searches SET status=?, facts=?, finished=? WHERE id=? AND status<>'finished'", row
+                )
+                return
+            self._db.execute("UPDATE searches SET status=?, facts=?, finished=? WHERE id=?", row)
+            for stage in (1, 2, 3):
+                self._db.execute(
+                    "DELETE FROM visits WHERE search=? AND stage=? AND step>=?", (search, stage, steps.get(stage, 0))
+                )
 
     def add_visit(self, search: str, row: Mapping[str, Any]) -> None:
         """Record a step of a search; the same step of a search that is run again takes its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,13 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dnc.config import MLP, Config
 from dnc.errors import ArgumentError
 from dnc.objective import METRICS, Objective
 from dnc.tradeoff import breakpoints, pareto, rank
-from dnc.trial import Visit
+from dnc.trial import Trial, Visit
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def visit_frame(visits: Sequence[Visit]) -> pd.DataFrame:
+    """One row a visit; without any, the same columns."""
+    import pandas as pd
+
+    nothing = Visit(1, "", 0, Trial(Config(MLP()), math.nan, math.nan, 0))
+    return pd.DataFrame([v.row() for v in visits or [nothing]]).iloc[: len(visits)]
 
 
 class TrialTable:
@@ -78,9 +88,7 @@ class TrialTable:
     @cached_property
     def frame(self) -> pd.DataFrame:
         """One row a trial, plain columns, without f (which depends on w_c)."""
-        import pandas as pd
-
-        return pd.DataFrame([v.row() for v in self.visits])
+        return visit_frame(self.visits)
 
     def with_f(self, objective: Objective) -> pd.DataFrame:
         """`frame` with a column f."""
@@ -97,5 +105,5 @@ class TrialTable:
         winners, start = breakpoints(self.complexity(objective.penalty), self.error, objective.reference)
         table = self.frame.iloc[winners].copy()
         table.insert(0, "wc_from", start)
-        table.insert(1, "wc_to", np.append(start[1:], np.inf))
+        table.insert(1, "wc_to", np.append(start[1:], np.inf)[: len(start)])
         return table

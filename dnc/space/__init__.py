@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dnc.config import from_fields
 from dnc.errors import ArgumentError, check_choice, plain
-from dnc.space.base import Substage, from_fields
+from dnc.space.base import Substage
 from dnc.space.cnn import CNNSpace
 from dnc.space.mlp import MLPSpace
 from dnc.space.training import TrainingSpace

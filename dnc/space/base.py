@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dnc.config import Training
@@ -104,28 +104,6 @@ def check_drop(name: str, value: object) -> float:
         ArgumentError: outside the range.
     """
     return check_float(name, value, 0, 1, open_high=True)
-
-
-def assign(target: object, **values: object) -> None:
-    """Set checked fields of a frozen dataclass while it is made."""
-    for name, value in values.items():
-        object.__setattr__(target, name, value)
-
-
-def from_fields(kind: Any, data: object) -> Any:
-    """`kind(...)` of plain data, lists turned into tuples.
-
-    Raises:
-        ArgumentError: unknown fields, or values that `kind` refuses.
-    """
-    known = {f.name for f in fields(kind)}
-    if not isinstance(data, Mapping) or not set(data) <= known:
-        raise ArgumentError(f"{kind.__name__}: {plain(data)} has unknown fields: allowed: {', '.join(sorted(known))}")
-    return kind(**{name: _tuples(value) for name, value in data.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _lists(value: Any) -> Any:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from dnc.bayesopt.kernel import OMEGA, ChannelKernel, check_powers
-from dnc.config import ACTIVATIONS, CNN, MAX_LAYERS, MAX_WIDTH
+from dnc.config import ACTIVATIONS, CNN, MAX_LAYERS, MAX_WIDTH, assign
 from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, plain
-from dnc.space.base import ArchitectureSpace, Grid, assign, check_drop, check_order, each
+from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_order, each
 from dnc.space.domains import ChannelDomain
 from dnc.space.places import downsampling_places, fraction_layers, shortcut_starts
 from dnc.space.training import TrainingSpace, check_training

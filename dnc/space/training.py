@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dnc.bayesopt.kernel import OMEGA, Array, TrainingKernel, check_powers, check_weights
-from dnc.config import Training
+from dnc.config import Training, assign
 from dnc.errors import ArgumentError, check_bounds, check_float, check_int, plain
-from dnc.space.base import assign
 from dnc.space.domains import pick_integer
 
 

@@ -97,7 +97,7 @@ def select_engine(device: str = "auto", dtype: str | None = None, family: str | 
     if family is not None:
         check_choice("family", family, FAMILIES)
     chosen = "cuda" if found and device != "cpu" else "cpu"
-    reduced = family is not None and chosen == "cpu" and native_bfloat16()
+    reduced = family is not None and (native_bfloat16() if chosen == "cpu" else cuda_bfloat16())
     return Engine(
         device=chosen,
         dtype=dtype if dtype is not None else "bfloat16" if reduced else "float32",
@@ -110,6 +110,11 @@ def native_bfloat16() -> bool:
     """Whether this CPU multiplies bfloat16 matrices in hardware; emulated products are slower than float32 ones."""
     flags = set(_cpu_info("flags").split())
     return bool(flags & {"avx512_bf16", "amx_bf16"}) and torch.backends.mkldnn.is_available()
+
+
+def cuda_bfloat16() -> bool:
+    """Whether this GPU multiplies bfloat16 matrices in hardware."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def machine_name(engine: Engine) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dnc.config import Config
 from dnc.data.dataset import Dataset
@@ -16,6 +16,8 @@ from dnc.training.step import TrainingFailed
 from dnc.training.streams import batch_bounds
 from dnc.trial import Epoch
 
+OnEpoch = Callable[[int, Epoch], None]
+
 
 def train_stack(
     configs: Sequence[Config],
@@ -24,6 +26,7 @@ def train_stack(
     seed: int,
     engine: Engine,
     *,
+    on_epoch: OnEpoch | None = None,
     keep_weights: bool = False,
 ) -> list[Outcome | TrainingFailed]:
     """Train every config as `train` would, bit for bit, those that can share their work side by side.
@@ -35,6 +38,7 @@ def train_stack(
     Args:
         configs: what to train; perceptrons, where the kind is "direct".
         data, epochs, seed, engine, keep_weights: as in `train`.
+        on_epoch: as in `train`, called for every config of a stack; an exception from it ends all trainings.
 
     Returns:
         An outcome for each config, in their order; the TrainingFailed that `train` would raise in place of one.
@@ -50,24 +54,32 @@ def train_stack(
     found: dict[int, Outcome | TrainingFailed] = {}
     for members in groups.values():
         chosen = [configs[i] for i in members]
-        outcomes = _side_by_side(chosen, data, epochs, seed, engine, keep_weights) if len(chosen) > 1 else None
+        outcomes = (
+            _side_by_side(chosen, data, epochs, seed, engine, on_epoch, keep_weights) if len(chosen) > 1 else None
+        )
         if outcomes is None:
-            outcomes = [_alone(config, data, epochs, seed, engine, keep_weights) for config in chosen]
+            outcomes = [_alone(config, data, epochs, seed, engine, on_epoch, keep_weights) for config in chosen]
         found.update(zip(members, outcomes, strict=True))
     return [found[i] for i in range(len(configs))]
 
 
 def _alone(
-    config: Config, data: Dataset, epochs: int, seed: int, engine: Engine, keep_weights: bool
+    config: Config, data: Dataset, epochs: int, seed: int, engine: Engine, on_epoch: OnEpoch | None, keep_weights: bool
 ) -> Outcome | TrainingFailed:
     try:
-        return train(config, data, epochs, seed, engine, keep_weights=keep_weights)
+        return train(config, data, epochs, seed, engine, on_epoch=on_epoch, keep_weights=keep_weights)
     except TrainingFailed as failure:
         return failure
 
 
 def _side_by_side(
-    configs: Sequence[Config], data: Dataset, epochs: int, seed: int, engine: Engine, keep_weights: bool
+    configs: Sequence[Config],
+    data: Dataset,
+    epochs: int,
+    seed: int,
+    engine: Engine,
+    on_epoch: OnEpoch | None,
+    keep_weights: bool,
 ) -> list[Outcome | TrainingFailed] | None:
     """Outcomes of a stack; None if it cannot have the bits of separate trainings, or does not fit into memory."""
     curves: list[list[Epoch]] = [[] for _ in configs]
@@ -92,6 +104,8 @@ def _side_by_side(
                     except TrainingFailed as failure:
                         failures.setdefault(i, failure)
                     curves[i].append(point)
+                    if on_epoch is not None:
+                        on_epoch(epoch, point)
                 if len(failures) == len(configs):
                     break
             networks = [stack.network(i) if keep_weights else None for i in range(len(configs))]

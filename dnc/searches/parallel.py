@@ -14,18 +14,20 @@ from dnc.searches.estimate import duration
 T = TypeVar("T")
 
 
-def run_all(one: Callable[[int, threading.Event], T], count: int, threads: int) -> list[T]:
+def run_all(
+    one: Callable[[int, threading.Event], T], count: int, threads: int, stop: threading.Event | None = None
+) -> list[T]:
     """`one(index, stop)` for each index, at most `threads` at a time; results in order.
 
     A BO step waits for its training, so one search keeps one worker busy: as many searches as workers keep all of them
-    busy. With `threads` = 0 they run one after another in this thread.
+    busy. With `threads` = 0 or 1 they run one after another in this thread.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; all have stopped.
         Exception: the first that one of them raised; the others have stopped.
     """
-    stop = threading.Event()
-    if threads < 1:
+    stop = stop or threading.Event()
+    if threads < 2:
         return [one(index, stop) for index in range(count)]
     with ThreadPoolExecutor(threads, thread_name_prefix="dnc-search") as pool:
         futures = [pool.submit(one, index, stop) for index in range(count)]

@@ -1,0 +1,184 @@
+"""How far t_tr can be trusted: repeated timings of the same configs, on a quiet machine and beside a busy job.
+
+    usage: python benchmarks/bench_clock.py [--repeats 6] [--images 10000]
+
+Ten perceptrons (the first Sobol points of the paper's space) and three small CNNs are timed in turns by the project's
+clock, and beside it the naive way: mean wall time of an epoch, over as many epochs as take about as long as the clock
+does. For each way: the coefficient of variation of a config's times over the repeats, and Kendall's τ between the
+orders that two repeats give the configs. The busy job is a process that multiplies matrices without a pause.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+
+import dnc
+from dnc.bayesopt.optimizer import SobolSearch
+from dnc.config import CNN, Config, Training
+from dnc.data.dataset import Dataset
+from dnc.networks.params import count_params
+from dnc.training.clock import ReferenceTime, measure_reference, measure_t_tr
+from dnc.training.engine import Engine, machine_name, quiet_cpu, select_engine
+from dnc.training.step import build_stepper
+from dnc.training.streams import batch_bounds
+
+NAIVE_SECONDS = 0.4  # about what the clock takes for a config
+CLASSES = 10
+BUSY = "import torch; torch.set_num_threads(1); a = torch.randn(700, 700)\nwhile True: a @ a"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A config, the data and engine that it is timed with, and the reference time of that engine."""
+
+    config: Config
+    data: Dataset
+    engine: Engine
+    reference: ReferenceTime
+
+    def clock(self) -> float:
+        """Seconds of an epoch by the project's clock."""
+        return measure_t_tr(self.config, self.data, self.engine, self.reference).t_tr
+
+    def naive(self) -> float:
+        """Mean wall seconds of an epoch of training."""
+        with quiet_cpu(self.engine):
+            stepper = build_stepper(self.config, self.data, self.engine, seed=0)
+            begun, epochs = time.perf_counter(), 0
+            while epochs == 0 or time.perf_counter() - begun < NAIVE_SECONDS:
+                stepper.start_epoch(epochs, self.config.training.lr)
+                for start, stop in batch_bounds(stepper.n_train, stepper.batch_size):
+                    stepper.step(start, stop)
+                epochs += 1
+            return (time.perf_counter() - begun) / epochs
+
+
+@contextmanager
+def busy_job() -> Iterator[None]:
+    """A second process that computes all the while."""
+    job = subprocess.Popen([sys.executable, "-c", BUSY])
+    try:
+        time.sleep(5)  # until it has loaded torch
+        if job.poll() is not None:
+            raise RuntimeError("the busy job ended by itself")
+        yield
+    finally:
+        job.kill()
+        job.wait()
+
+
+def random_data(n: int, shape: tuple[int, ...]) -> Dataset:
+    """n training samples of random bytes: the time of a step does not depend on them."""
+    x = np.random.default_rng(0).integers(0, 256, (n + 50, *shape), dtype=np.uint8)
+    n_val = 50 / len(x)
+    return Dataset.from_arrays(
+        x, np.arange(len(x)) % CLASSES, layout="NCHW" if len(shape) == 3 else None, val_fraction=n_val
+    )
+
+
+def perceptrons(images: int) -> list[Subject]:
+    """Ten Sobol points of stage 1."""
+    data, engine = random_data(images, (784,)), select_engine("cpu", family="mlp")
+    reference, space = measure_reference(engine), dnc.MLPSpace()
+    points = SobolSearch(space.stage1(), seed=0)
+    found: dict[Config, None] = {}
+    while len(found) < 10:
+        arch = points.ask()
+        n_params = count_params(arch, data.input_shape, CLASSES)
+        found[Config(arch, space.default_training(n_params))] = None
+    return [Subject(config, data, engine, reference) for config in found]
+
+
+def convolutional() -> list[Subject]:
+    """Three small CNNs."""
+    data, engine = random_data(640, (3, 16, 16)), select_engine("cpu", family="cnn")
+    reference = measure_reference(engine)
+    configs = [
+        Config(CNN(channels, pools=(2,), batchnorm=tuple(range(1, len(channels) + 1))), Training(batch_size=64))
+        for channels in ((16, 24), (16, 32, 48), (24, 48, 64))
+    ]
+    return [Subject(config, data, engine, reference) for config in configs]
+
+
+def repeated(ways: Sequence[Callable[[Subject], float]], subjects: Sequence[Subject], repeats: int) -> list[np.ndarray]:
+    """Times (repeats, configs) of each way, all in turns."""
+    times = [np.empty((repeats, len(subjects))) for _ in ways]
+    for i in range(repeats):
+        for j, subject in enumerate(subjects):
+            for way, table in zip(ways, times, strict=True):
+                table[i, j] = way(subject)
+    return times
+
+
+def variation(times: np.ndarray) -> np.ndarray:
+    """Coefficient of variation (configs,) of times (repeats, configs)."""
+    return times.std(axis=0, ddof=1) / times.mean(axis=0)
+
+
+def agreement(times: np.ndarray) -> list[float]:
+    """Kendall's τ of each two repeats of times (repeats, configs)."""
+    pairs: list[Any] = [kendalltau(a, b) for a, b in itertools.combinations(times, 2)]
+    return [float(pair.statistic) for pair in pairs]
+
+
+def summary(name: str, times: np.ndarray) -> str:
+    """One line of the table; τ says little of fewer than five configs."""
+    spread, orders = variation(times), agreement(times)
+    tau = f"{statistics.mean(orders):.3f} | {min(orders):.3f}" if times.shape[1] >= 5 else "– | –"
+    return f"| {name} | {np.median(spread):.1%} | {spread.max():.1%} | {tau} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--images", type=int, default=10_000)
+    o = parser.parse_args()
+    groups = {"MLP": perceptrons(o.images), "CNN": convolutional()}
+    engines = ", ".join(f"{name} {subjects[0].engine.id}" for name, subjects in groups.items())
+    print(f"{machine_name(groups['MLP'][0].engine)}; {engines}; {o.repeats} repeats")
+    lines = ["| configs, machine, way | CV, median | CV, worst | τ, mean | τ, worst |", "|---|---|---|---|---|"]
+    details: list[str] = []
+    ways: dict[str, Callable[[Subject], float]] = {"clock": Subject.clock, "naive wall time": Subject.naive}
+    levels: dict[str, np.ndarray] = {}
+    for state in ("quiet", "one busy job"):
+        load = os.getloadavg()[0]
+        if state == "quiet":
+            tables = {name: repeated(list(ways.values()), subjects, o.repeats) for name, subjects in groups.items()}
+        else:
+            with busy_job():
+                tables = {name: repeated(list(ways.values()), subjects, o.repeats) for name, subjects in groups.items()}
+        print(f"{state}: load average {load:.2f} before, {os.getloadavg()[0]:.2f} after", flush=True)
+        for name, subjects in groups.items():
+            for way, times in zip(ways, tables[name], strict=True):
+                lines.append(summary(f"{len(subjects)} {name}, {state}, {way}", times))
+                place = f"{name}, {way}"
+                if state == "quiet":
+                    levels[place] = np.median(times, axis=0)
+                else:
+                    shift = np.median(times, axis=0) / levels[place] - 1
+                    details.append(f"| {place} | {np.median(shift):+.1%} | {np.abs(shift).max():.1%} |")
+    print("\n".join(lines))
+    print("\nmedian times beside the busy job against the quiet machine")
+    print("| configs, way | median | largest |\n|---|---|---|")
+    print("\n".join(details))
+    print("\nquiet, by the clock: config, t_tr (ms)")
+    for name, subjects in groups.items():
+        for subject, seconds in zip(subjects, levels[f"{name}, clock"], strict=True):
+            print(f"  {subject.config.arch}  {1e3 * seconds:.2f}")
+
+
+if __name__ == "__main__":
+    main()
