@@ -8,7 +8,7 @@ ARGS :=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types tests format notebooks bench lock clean clean-all
+.PHONY: help venv demo test lint types tests format notebooks bench torture lock clean clean-all
 
 help:  ## this list
 	@echo 'usage: make TARGET'
@@ -51,6 +51,10 @@ bench: $(STAMP)  ## run the benchmarks
 		test -f "$$file" || { echo 'There is no benchmarks/bench_*.py'; exit 1; }; \
 		echo "$$file"; $(PY) "$$file"; \
 	done
+
+torture: $(STAMP)  ## kill searches 120 times, run one of 2,000 trials: nothing may be lost, left behind or grow
+	@$(PY) tools/torture.py --kills 80 --worker-kills 40
+	@$(PY) tools/soak.py --trials 2000
 
 lock: $(STAMP)  ## renew requirements.lock with the newest versions that pyproject.toml allows
 	@$(PY) -m pip install -q --disable-pip-version-check $(UV)

@@ -30,6 +30,10 @@ LIGHT = {"numpy", "scipy", "dnc"}
 MAX_LINES = 350
 PRINTERS = {"dnc/cli.py", "dnc/__main__.py"}
 PICKLES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
+OPEN_SERVER = re.compile(
+    r"0\.0\.0\.0|--ip[= ]['\"]?(?!127\.0\.0\.1|localhost|::1)[^\s\"',]|\.ip\s*=\s*[\"'](?!127\.0\.0\.1|localhost)"
+    r"|allow_remote_access\s*=\s*True"
+)
 HOME_PATH = re.compile(r"(?<![\w.])/(?:home|Users|root)/\w|(?<!\w)[A-Za-z]:\\{1,2}Users\\")
 TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".lock", ".txt", ".ipynb", ".sh", ".cfg", ".json", ".csv", ""}
 SKIPPED = {".git", ".venv", "build", "dist", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis"}
@@ -109,7 +113,10 @@ def long_files(root: Path) -> list[str]:
 def unsafe_calls(root: Path) -> list[str]:
     """Code that runs what it reads (pickle, eval, exec, shell), and prints in the library."""
     found = []
-    for path in files(root / "dnc", ".py"):
+    ours = [
+        p for place in ("dnc", "tools", "benchmarks") if (root / place).is_dir() for p in files(root / place, ".py")
+    ]
+    for path in [*ours, *root.glob("*.py")]:
         place, tree = path.relative_to(root), _parse(path)
         names = ((line, name.split(".")[0]) for line, name in imports(tree, place.parent.parts))
         found += [f"{place}:{line}: imports {name}" for line, name in names if name in PICKLES]
@@ -125,7 +132,7 @@ def _unsafe(node: ast.Call, place: str) -> Iterator[str]:
         yield f"calls {name}"
     if last in {"read_pickle", "to_pickle"}:
         yield f"calls {name}"
-    if name == "print" and place not in PRINTERS:
+    if name == "print" and place.startswith("dnc/") and place not in PRINTERS:
         yield "prints"
     if "allow_pickle" in keywords and not _is(keywords["allow_pickle"], False):
         yield f"{name} with allow_pickle other than False"
@@ -135,6 +142,17 @@ def _unsafe(node: ast.Call, place: str) -> Iterator[str]:
         yield "torch.load without weights_only=True"
     if "shell" in keywords and not _is(keywords["shell"], False):
         yield f"{name} with shell"
+
+
+def open_servers(root: Path) -> list[str]:
+    """Texts that start a notebook server, or any other, for more than this machine."""
+    return [
+        f"{path.relative_to(root)}:{number}: a server that other machines can reach"
+        for path in files(root, ".py", ".sh", ".toml", ".yml", ".yaml", ".cfg", ".json", ".ipynb", ".md", "")
+        if path.name not in {"architecture.py", "test_architecture.py"}
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if OPEN_SERVER.search(line)
+    ]
 
 
 def machine_paths(root: Path) -> list[str]:

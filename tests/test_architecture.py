@@ -17,8 +17,9 @@ RULES: list[Rule] = [
     architecture.long_files,
     architecture.unsafe_calls,
     architecture.machine_paths,
+    architecture.open_servers,
 ]
-HEAVY = "torch torchvision pandas matplotlib plotly scipy.stats sklearn ipywidgets IPython pebble tqdm.notebook".split()
+HEAVY = "torch torchvision pandas matplotlib plotly scipy.stats sklearn ipywidgets IPython tqdm.notebook".split()
 PUBLIC = """
     load_data Dataset CNNSpace MLPSpace TrainingSpace search load_model sweep transfer start estimate
     open_store Problem stage1 stage2 stage3 BayesianOptimizer SobolSearch RandomSearch GaussianProcess similarity
@@ -109,6 +110,11 @@ BROKEN = [
         architecture.unsafe_calls,
         "weights_only=True",
     ),
+    ("tools/a.py", "import pickle", architecture.unsafe_calls, "imports pickle"),
+    ("reproduce.py", "eval('1')", architecture.unsafe_calls, "calls eval"),
+    ("tools/start.sh", "jupyter lab --ip=0.0.0.0", architecture.open_servers, "start.sh:1"),
+    ("Makefile", "lab:\n\tjupyter lab --ip='*'", architecture.open_servers, "Makefile:2"),
+    ("tools/jupyter_server_config.py", "c.ServerApp.ip = '*'", architecture.open_servers, "config.py:1"),
     ("docs.md", f"see {HOME}/x", architecture.machine_paths, "docs.md:1"),
     ("notebooks/a.ipynb", "{}\n" + MAC_HOME, architecture.machine_paths, "a.ipynb:2"),
     ("dnc/config.py", f"p = {WINDOWS_HOME!r}", architecture.machine_paths, "config.py:1"),
@@ -153,6 +159,8 @@ def sound_tree(root: Path) -> Path:
     write(root / "dnc/training/save.py", "torch.load(f, weights_only=True)\nfrom dnc.networks import build")
     write(root / "dnc/searches/store.py", "from dnc.training import save\nfrom dnc.searches import stages")
     write(root / "dnc/cli.py", "import dnc\nprint(dnc)")
+    write(root / "tools/run.py", "print(1)\nlaunch('jupyter lab --ip=127.0.0.1')")
+    write(root / "Makefile", "lab:\n\tjupyter lab --ip localhost")
     write(root / "docs.md", "~/data, $HOME/data, example.org/home/page, src/root/file, /usr/bin/env")
     return root
 

@@ -44,8 +44,10 @@ def alive(pids: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_ends_a_search_and_says_how_to_go_on(tmp_path: Path, workers: int) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SEARCH.format(workers=workers)], cwd=tmp_path, env=ENVIRONMENT,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", SEARCH.format(workers=workers)], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
     try:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("trial")
@@ -72,7 +74,7 @@ def test_interrupting_a_notebook_ends_the_search_and_keeps_the_kernel(tmp_path: 
 
     manager, client = start_new_kernel(cwd=str(tmp_path), env=ENVIRONMENT)
     try:
-        client.execute(SEARCH.format(workers=2))
+        client.execute(SEARCH.format(workers=2), stop_on_error=False)  # the next cell is to run all the same
         wait_for(client, lambda m: m["msg_type"] == "stream" and "trial" in m["content"]["text"])
         manager.interrupt_kernel()
         error = wait_for(client, lambda m: m["msg_type"] == "error")["content"]

@@ -127,6 +127,8 @@ def _serve(connection: Connection, parent: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     torch.set_num_threads(1)
+    # oneDNN keeps compiled products of 1024 shapes; a search has new shapes in every trial, and needs few at a time
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     connection.send("started")
     data: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dnc.errors import StoreError
@@ -90,3 +91,8 @@ def check_path(path: Path, must_exist: bool) -> None:
         raise StoreError(f"store={str(path)!r} cannot be read ({error.strerror}): check its permissions") from None
     if head != b"SQLite format 3\x00" and (head or must_exist):  # an empty file may become one
         raise StoreError(f"store={str(path)!r} is no trial store: give another path")
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -19,7 +19,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,16 @@ from typing import TYPE_CHECKING, Any
 from dnc.errors import StoreError
 from dnc.searches.integrity import TABLES, copy_store, damage
 from dnc.searches.listing import SELECT, searches_frame
-from dnc.searches.schema import APPLICATION_ID, BUSY_SECONDS, SCHEMA, SCHEMA_VERSION, check_path, check_whole, remedy
+from dnc.searches.schema import (
+    APPLICATION_ID,
+    BUSY_SECONDS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    check_path,
+    check_whole,
+    now,
+    remedy,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,20 +169,10 @@ class Store:
             self._write("DELETE FROM trainings WHERE key=? AND status='failed'", key)
         self._write(
             "INSERT OR IGNORE INTO trainings VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            key,
-            identity["data"],
-            json.dumps(identity["config"], sort_keys=True),
-            identity["epochs"],
-            identity["train_seed"],
-            identity["engine"],
-            record["status"],
-            record["reason"],
-            record["val_acc"],
-            record["seconds"],
-            record["curve"],
-            record["machine"],
-            now(),
-        )
+            key, identity["data"], json.dumps(identity["config"], sort_keys=True), identity["epochs"],
+            identity["train_seed"], identity["engine"], record["status"], record["reason"], record["val_acc"],
+            record["seconds"], record["curve"], record["machine"], now(),
+        )  # fmt: skip
         kept = self.training(key)
         if kept is None:
             raise StoreError(f"{self._name} lost a row that was just written: check the disk")
@@ -346,8 +344,3 @@ def open_store(path: str | Path) -> Store:
         StoreError: no such file, or not a trial store.
     """
     return Store(path, must_exist=True)
-
-
-def now() -> str:
-    """This moment in UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
