@@ -1,12 +1,14 @@
 """Whole three-stage MLP searches against the plain way: one w_c, and the paper's family of five.
 
-    usage: python benchmarks/bench_search.py [--images 10000] [--epochs 10] [--n1 15] [--n2 15] [--n3 1000] [--seed 0]
-           python benchmarks/bench_search.py --quality 5 [--images 4000] [--epochs 5]
+    usage: python benchmarks/bench_search.py [--images 10000] [--epochs 10] [--seed 0] [--five]
+           python benchmarks/bench_search.py --quality 5 [--images 4000] [--epochs 5] [--keep FOLDER]
+           (both: [--n1 15] [--n2 15] [--n3 1000])
 
 The first form measures wall seconds: every arm from nothing, with its own store in memory and two worker processes that
-start with it. The plain search of w_c = 0 runs in full. Five plain searches are not run but priced: the configs that
-five independent searches visit, each from eight steps and one evaluation the plain way (the price of w_c = 0 stands
-beside its measured time as the check). The second form compares what is found over several seeds; all arms of a seed
+start with it. The plain search of w_c = 0 runs in full. Five plain searches are not run but, with --five, priced: the
+configs that five independent searches visit, each from eight steps and one evaluation the plain way (the price of
+w_c = 0 stands beside its measured time as the check). CPU seconds of all processes stand beside wall seconds, as other
+jobs on the machine change them less. The second form compares what is found over several seeds; all arms of a seed
 share a store, which changes no decision and gives equal configs equal times.
 """
 
@@ -19,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from plain_search import plain_search, priced
@@ -34,6 +37,15 @@ from dnc.searches.workers import Workers
 from dnc.training.engine import machine_name, select_engine
 
 WORKERS = 2
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall seconds, and CPU seconds of all threads and processes, which other jobs on the machine inflate less."""
+
+    wall: float
+    cpu: float
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,16 @@ def load(images: int) -> Dataset:
     return data.flatten()
 
 
-def clocked(call: Callable[[], SearchResult | Sweep]) -> tuple[SearchResult | Sweep, float]:
-    """The answer and its wall seconds."""
-    begun = time.perf_counter()
+def clocked(call: Callable[[], Found]) -> tuple[Found, Cost]:
+    """The answer and what it cost."""
+    begun, before = time.perf_counter(), cpu_seconds()
     found = call()
-    return found, time.perf_counter() - begun
+    return found, Cost(time.perf_counter() - begun, cpu_seconds() - before)
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process, all threads, and of its worker processes that have ended."""
+    return sum(os.times()[:4])
 
 
 def counts(results: Sequence[SearchResult]) -> dict[str, int]:
@@ -100,11 +117,12 @@ def counts(results: Sequence[SearchResult]) -> dict[str, int]:
     }
 
 
-def row(name: str, seconds: float, plain: float, results: Sequence[SearchResult]) -> str:
-    """One line of the table of times."""
+def row(name: str, cost: Cost, plain: Cost, results: Sequence[SearchResult]) -> str:
+    """One line of the table of costs."""
     found = ", ".join(f"{r.best.f:.4f}" for r in results)
     numbers = " | ".join(str(n) for n in counts(results).values())
-    return f"| {name} | {seconds:.1f} | {plain / seconds:.2f} | {found} | {numbers} |"
+    ratios = f"{plain.wall / cost.wall:.2f} | {plain.cpu / cost.cpu:.2f}"
+    return f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {ratios} | {found} | {numbers} |"
 
 
 def trainings(result: SearchResult) -> list[Config]:
@@ -112,41 +130,42 @@ def trainings(result: SearchResult) -> list[Config]:
     return list(dict.fromkeys(v.trial.config for v in result.visits))
 
 
-def times(setting: Setting, seed: int) -> None:
-    """Wall seconds of the arms."""
-    data = setting.data
+def times(setting: Setting, seed: int, five: bool) -> None:
+    """Costs of the arms, each from nothing."""
+    data, space = setting.data, dnc.MLPSpace()
     print(f"w_c = 0, seed {seed}; load average before: {os.getloadavg()[0]:.2f}")
-    plain = plain_search(data, dnc.MLPSpace(), 0.0, setting.epochs, setting.n1, setting.n2, setting.n3, seed)
-    print("| arm | wall s | × plain | f | visits | trained | pruned | looked up |")
-    print("|---|---|---|---|---|---|---|---|")
-    visits = 2 * (setting.n1 + setting.n2) + len(dnc.MLPSpace().grid_drop) - 1
-    print(f"| plain, w_c = 0 ({plain.proposing:.0f} s of it proposing) | {plain.seconds:.1f} | 1 | {plain.f:.4f} "
-          f"| {visits} | {len(plain.trials)} | 0 | {visits - len(plain.trials)} |", flush=True)  # fmt: skip
-    first: SearchResult | None = None
+    plain, cost = clocked(
+        lambda: plain_search(data, space, 0.0, setting.epochs, setting.n1, setting.n2, setting.n3, seed)
+    )
+    visits = 2 * (setting.n1 + setting.n2) + len(space.grid_drop) - 1
+    numbers = f"{visits} | {len(plain.trials)} | 0 | {visits - len(plain.trials)}"
+    print("| arm | wall s | CPU s | × wall | × CPU | f | visits | trained | pruned | looked up |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    name = f"plain, w_c = 0 ({plain.proposing:.0f} s of it proposing)"
+    print(f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | 1 | 1 | {plain.f:.4f} | {numbers} |", flush=True)
     for method, batch in (("paper", 1), ("fast", 2), ("fast", 4)):
-        result, seconds = clocked(lambda m=method, b=batch: setting.search(0.0, seed, m, b))
-        assert isinstance(result, SearchResult)
-        first = first or result
-        print(row(f'search(method="{method}", batch={batch})', seconds, plain.seconds, [result]), flush=True)
+        result, own = clocked(lambda m=method, b=batch: setting.search(0.0, seed, m, b))
+        print(row(f'search(method="{method}", batch={batch})', own, cost, [result]), flush=True)
     for share in (False, True):
-        family, seconds = clocked(lambda s=share: setting.family(seed, 4, s))
-        assert isinstance(family, Sweep)
-        members = list(family.results.values())
+        family, own = clocked(lambda s=share: setting.family(seed, 4, s))
         name = f'sweep of 5 w_c (method="fast", batch=4, share_history={share})'
-        print(row(name, seconds, plain.seconds, members), flush=True)
-    print(f"\ntarget of a sweep: half of one plain search, {plain.seconds / 2:.1f} s", flush=True)
-    assert first is not None
-    total = 0.0
+        print(row(name, own, cost, list(family.results.values())), flush=True)
+    print(f"\ntarget of a sweep: half of one plain search, {cost.wall / 2:.1f} s of wall time")
+    print(f"load average after: {os.getloadavg()[0]:.2f}", flush=True)
+    if five:
+        print(priced_five(setting, seed, plain.proposing))
+
+
+def priced_five(setting: Setting, seed: int, proposing: float) -> str:
+    """What five plain searches would take, from the configs that five independent searches of ours visit."""
+    lines, total, store = [], 0.0, Store()
     with Workers(WORKERS) as pool:
-        store = first.store
         for wc in WCS:
-            result = first if wc == 0 else setting.search(wc, seed, "paper", 1, store, pool)
-            cost = priced(trainings(result), data, setting.epochs) + plain.proposing
-            total += cost
-            print(
-                f"priced plain search of w_c = {wc:g}: {cost:.1f} s, f {result.best.f:.4f} by method paper", flush=True
-            )
-    print(f"five plain searches, priced: {total:.1f} s; load average after: {os.getloadavg()[0]:.2f}")
+            result = setting.search(wc, seed, "paper", 1, store, pool)
+            seconds = priced(trainings(result), setting.data, setting.epochs) + proposing
+            total += seconds
+            lines.append(f"priced plain search of w_c = {wc:g}: {seconds:.1f} s; f {result.best.f:.4f} by method paper")
+    return "\n".join([*lines, f"five plain searches, priced: {total:.1f} s"])
 
 
 def quality(setting: Setting, seeds: int, folder: str | None) -> None:
@@ -203,6 +222,7 @@ def main() -> None:
     parser.add_argument("--n3", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quality", type=int, metavar="SEEDS", help="compare final f over so many seeds")
+    parser.add_argument("--five", action="store_true", help="also price five plain searches")
     parser.add_argument("--keep", metavar="FOLDER", help="with --quality: keep the stores, to go on from them")
     o = parser.parse_args()
     images, epochs = (4000, 5) if o.quality else (10_000, 10)
@@ -214,7 +234,7 @@ def main() -> None:
     if o.quality:
         quality(setting, o.quality, o.keep)
     else:
-        times(setting, o.seed)
+        times(setting, o.seed, o.five)
 
 
 if __name__ == "__main__":

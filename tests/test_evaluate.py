@@ -113,3 +113,23 @@ def test_a_metric_must_be_a_number() -> None:
             Evaluator(data, epochs=1, device="cpu", family="mlp", penalty="bad")(WIDE)
     finally:
         METRICS.pop("bad")
+
+
+def test_a_failure_of_circumstances_counts_only_under_the_same() -> None:
+    """A time limit is no property of a config: without it, or with another, the training is tried."""
+    data = dnc.load_data("digits", n_train=200, n_val=100).flatten()
+    store = dnc.Store()
+
+    def trial(limit: float | None, config: Config = WIDE) -> dnc.Trial:
+        return Evaluator(data, epochs=2, store=store, device="cpu", family="mlp", trial_timeout=limit)(config)
+
+    hopeless = Config(WIDE.arch, Training(lr=1e5, batch_size=64))
+    assert trial(1e-9).reason == "time limit reached"
+    assert trial(1e-9).cached
+    assert trial(None).ok
+    assert trial(1e-9).cached  # now there is a result, whatever the limit
+    assert trial(1e-9).ok
+    diverged = trial(None, hopeless)
+    if not diverged.ok:  # a loss that is not finite is the config's own
+        assert diverged.reason.startswith("the loss became")
+        assert trial(60.0, hopeless).cached

@@ -21,7 +21,7 @@ from dnc.searches.measure import Complexities
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers, count_workers
 from dnc.training.engine import machine_id, select_engine
-from dnc.training.loop import Outcome
+from dnc.training.loop import NOT_FINITE, Outcome
 from dnc.trial import Epoch, Trial
 
 MAX_STACK = 8  # configs trained side by side
@@ -178,20 +178,28 @@ class Evaluator(Complexities):
 
     def look_up(self, config: Config) -> Trial | None:
         """The recorded trial of a config, or None."""
-        key = content_hash(self.identity(config))
-        record = self.store.training(key)
-        if record is None or (record["status"] == "failed" and self._retry_failed and key not in self._retried):
-            return None
-        return self._trial(config, key, record, cached=True)
+        for key in (content_hash(self.identity(config)), content_hash(self._circumstances(config))):
+            record = self.store.training(key)
+            if record is not None:
+                again = record["status"] == "failed" and self._retry_failed and key not in self._retried
+                return None if again else self._trial(config, key, record, cached=True)
+        return None
+
+    def _circumstances(self, config: Config) -> dict[str, Any]:
+        """What a failure depends on that is not the config's own: a time limit, a lack of memory, a dead worker.
+
+        Elsewhere, or with another limit, the training is tried.
+        """
+        return {**self.identity(config), "trial_timeout": self.trial_timeout, "machine": machine_id(self.engine)}
 
     def _has_failed(self, config: Config) -> bool:
         trial = self.look_up(config)
         return trial is not None and not trial.ok
 
     def _record(self, config: Config, answer: Outcome | Failure) -> Trial:
-        identity = self.identity(config)
-        key = content_hash(identity)
         ok = isinstance(answer, Outcome)
+        identity = self.identity(config)
+        key = content_hash(identity if ok or answer.reason.startswith(NOT_FINITE) else self._circumstances(config))
         record = {
             "status": "ok" if ok else "failed",
             "reason": "" if ok else answer.reason,

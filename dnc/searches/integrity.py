@@ -42,8 +42,10 @@ def damage(db: sqlite3.Connection) -> Iterator[str]:
 
 
 def _wrong_keys(db: sqlite3.Connection) -> Iterator[str]:
-    """Trainings whose content is not what their key names."""
-    rows = db.execute("SELECT key, data, config, epochs, train_seed, engine FROM trainings").fetchall()
+    """Trainings whose content is not what their key names; failed ones may be named by their circumstances too."""
+    rows = db.execute(
+        "SELECT key, data, config, epochs, train_seed, engine FROM trainings WHERE status='ok'"
+    ).fetchall()
     for key, data, text, epochs, seed, engine in rows:
         try:
             config = Config.from_json(text).to_dict()

@@ -34,6 +34,7 @@ class Task:
     data: Dataset
     limit: float | None
     holders: int = 1
+    lost: int = 0  # times that a worker died before it had the task
     future: Future[Answer] = field(default_factory=Future)
 
 
@@ -42,6 +43,7 @@ class WorkerProcess:
 
     Attributes:
         task: what it works on, or None.
+        has_task: whether it has said that the task has come.
         deadline: `time.monotonic()` at which it is given up.
     """
 
@@ -54,7 +56,7 @@ class WorkerProcess:
         finally:
             theirs.close()
         self.task: Task | None = None
-        self.started = False
+        self.started = self.has_task = False
         self.deadline = time.monotonic() + START_SECONDS
         self._knows = ""  # fingerprint of the data that it has
 
@@ -81,7 +83,7 @@ class WorkerProcess:
         self.deadline = math.inf if task.limit is None else time.monotonic() + task.limit
 
     def hear(self) -> Answer | None:
-        """Its answer to the task, which is then done; None if it only said that it has started.
+        """Its answer to the task, which is then done; None if it only said that it has started, or has the task.
 
         Raises:
             OSError, EOFError: it is dead.
@@ -92,11 +94,14 @@ class WorkerProcess:
             raise
         except Exception as error:  # an answer that cannot be rebuilt here
             answer = Failure(failure_reason(error))
+        if self.started and not self.has_task:
+            self.has_task = True
+            return None
         self.deadline = math.inf
         if not self.started:
             self.started = True
             return None
-        self.task = None
+        self.task, self.has_task = None, False
         return answer
 
     def kill(self) -> int | None:
@@ -140,9 +145,9 @@ def _serve(connection: Connection, parent: int) -> None:
         if isinstance(message, Dataset):
             data = message
             continue
-        answer = perform(message, data)
         try:
-            connection.send(answer)
+            connection.send("taken")
+            connection.send(perform(message, data))
         except (OSError, EOFError):
             os._exit(1)
         except Exception as error:  # an answer that cannot be sent

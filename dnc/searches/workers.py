@@ -216,7 +216,10 @@ class Workers:
             self._crew.remove(worker)
             code = worker.bury()
             self._stillborn += not born
-            if task is not None:
+            if task is not None and born and not worker.has_task and not task.lost:
+                task.lost += 1  # it was dead already: the task is not to blame
+                self._queue.appendleft(task)
+            elif task is not None:
                 self._finish(task, Failure(f"{DIED} (exit code {code})"))
             return
         if time.monotonic() > worker.deadline:

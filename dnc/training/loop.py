@@ -20,6 +20,7 @@ from dnc.training.step import Stepper, TrainingFailed, build_stepper
 from dnc.training.streams import batch_bounds
 from dnc.trial import Epoch
 
+NOT_FINITE = "the loss became"  # begins the reason of the one failure that belongs to the config itself
 LR_FACTOR = 0.2  # the learning rate is multiplied by it …
 LR_DROPS = ((1, 2), (3, 4))  # … at these fractions of the epochs
 
@@ -110,7 +111,7 @@ def check_finite(point: Epoch, epoch: int, n_val: int) -> None:
     for name, loss in losses.items():
         if not math.isfinite(loss):
             raise TrainingFailed(
-                f"the loss became {loss:g} ({name}) in epoch {epoch + 1}: the learning rate may be too high"
+                f"{NOT_FINITE} {loss:g} ({name}) in epoch {epoch + 1}: the learning rate may be too high"
             )
 
 
