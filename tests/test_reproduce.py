@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dnc.experiments import fig7, parallel
+from dnc.experiments import fig7
 from dnc.experiments.fig7 import Figure7
 from dnc.experiments.scale import Scale
+from dnc.searches import parallel
 from dnc.searches.store import open_store
 from dnc.space import MLPSpace, TrainingSpace
 from dnc.training import clock, pairs
