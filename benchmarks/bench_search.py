@@ -1,7 +1,7 @@
 """Whole three-stage MLP searches against the plain way: one w_c, and the paper's family of five.
 
-    usage: python benchmarks/bench_search.py [--images 10000] [--epochs 10] [--seed 0] [--five]
-           python benchmarks/bench_search.py --quality 5 [--images 4000] [--epochs 5] [--keep FOLDER]
+    usage: python benchmarks/bench_search.py [--images 5000] [--epochs 5] [--seed 0] [--five]
+           python benchmarks/bench_search.py --quality 5 [--images 5000] [--epochs 5] [--keep FOLDER]
            (both: [--n1 15] [--n2 15] [--n3 1000])
 
 The first form measures wall seconds: every arm from nothing, with its own store in memory and two worker processes that
@@ -215,8 +215,8 @@ def _mean(values: Sequence[float], sign: str = "") -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int)
-    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--n1", type=int, default=15)
     parser.add_argument("--n2", type=int, default=15)
     parser.add_argument("--n3", type=int, default=1000)
@@ -225,9 +225,8 @@ def main() -> None:
     parser.add_argument("--five", action="store_true", help="also price five plain searches")
     parser.add_argument("--keep", metavar="FOLDER", help="with --quality: keep the stores, to go on from them")
     o = parser.parse_args()
-    images, epochs = (4000, 5) if o.quality else (10_000, 10)
-    data = load(o.images or images)
-    setting = Setting(data, o.epochs or epochs, o.n1, o.n2, o.n3)
+    data = load(o.images)
+    setting = Setting(data, o.epochs, o.n1, o.n2, o.n3)
     print(f"{machine_name(select_engine('cpu'))}, {WORKERS} workers; plain: {torch.get_num_threads()} threads")
     budget = f"{setting.epochs} epochs, n1={o.n1} n2={o.n2} n3={o.n3}"
     print(f"{data.name}: {data.n_train:,} + {data.n_val:,} samples, {budget}")
