@@ -190,7 +190,7 @@ class Figure7:
         ranked = sorted(zip(todo, results, strict=True), key=lambda p: (p[0].wc, order[p[0].arm.name], p[0].seed))
         facts = {
             "figure": "7",
-            **circumstances(options, time.perf_counter() - begun),
+            **circumstances(options, time.perf_counter() - begun, scale.space.family),
             "setting": scale.to_dict(),
             "arms": {arm.name: arm.label for arm in arms(scale)},
             "seeds": [options.seed + k for k in range(scale.n_seeds)],

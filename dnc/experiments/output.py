@@ -80,9 +80,15 @@ def read(name: str, folder: Path) -> Record:
     return Record(frame, {k: v for k, v in content.items() if k not in ("format", "claims")})
 
 
-def circumstances(options: Options, seconds: float) -> dict[str, Any]:
-    """Facts about a run that every record has: scale, hardware, versions, date, wall seconds."""
-    engine = options.engine()
+def circumstances(options: Options, seconds: float, family: str | None = None) -> dict[str, Any]:
+    """Facts about a run that every record has: scale, hardware, versions, date, wall seconds.
+
+    Args:
+        options: what the run was asked for.
+        seconds: its wall time.
+        family: "mlp" or "cnn", if it trained such networks: the engine depends on it.
+    """
+    engine = options.engine(family)
     return {
         "scale": options.scale_name(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
