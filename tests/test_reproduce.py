@@ -17,6 +17,7 @@ from dnc.searches import parallel
 from dnc.searches.store import open_store
 from dnc.space import MLPSpace, TrainingSpace
 from dnc.training import clock, pairs
+from dnc.training.engine import select_engine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import reproduce
@@ -215,7 +216,7 @@ def test_record_says_how_it_came_about(recorded: Path) -> None:
     facts = json.loads((recorded / "fig7.json").read_text())
     assert (facts["scale"], facts["seeds"], facts["searches"]) == ("smoke", [0], 8)
     assert facts["setting"]["space"] == json.loads(json.dumps(TINY.space.to_dict()))
-    assert facts["hardware"]["engine"].startswith("eager-cpu")
+    assert facts["hardware"]["engine"] == select_engine("cpu", family="mlp").id
     assert {"dnc", "torch", "numpy", "python"} <= set(facts["versions"])
     assert facts["seconds"] > 0
     assert 0 < facts["trained_in_this_run"] < facts["trainings"]  # the rest was kept from the interrupted run
