@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -35,6 +36,8 @@ _DATA = pytest.StashKey[str | None]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Redirects home and caches, for this process and those it starts, before any test module is imported."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background: children would ignore Ctrl-C too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = pytest.MonkeyPatch()
     home = tempfile.mkdtemp(prefix="dnc-tests-")
     for name in HOME_VARIABLES:
