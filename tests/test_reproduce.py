@@ -78,7 +78,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_list_shows_everything_with_status_and_time(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = call(capsys, "--list")
     assert (status, err) == (0, "")
-    assert any(line.startswith("Figure 7") and "ready" in line and "40 min" in line for line in out.splitlines())
+    assert any(line.startswith("Figure 7") and "ready" in line and "35 min" in line for line in out.splitlines())
     assert any(line.startswith("Table 3") and "planned" in line for line in out.splitlines())
 
 
