@@ -78,7 +78,7 @@ def check_float(
     Raises:
         ArgumentError: not a finite number, or outside the bounds.
     """
-    left, right = "(" if open_low else "[", ")" if open_high else "]"
+    left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
         number = float(value) + 0.0  # -0.0 becomes 0.0: equal numbers have one JSON text
         if (low < number if open_low else low <= number) and (number < high if open_high else number <= high):

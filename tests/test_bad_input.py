@@ -94,7 +94,7 @@ DATA: list[tuple[str, Call, tuple[str, ...]]] = [
     ("augmented rows", arrays(augment=True), ("image_shape=",)),
 ]  # fmt: skip
 SEARCH: list[tuple[str, Call, tuple[str, ...]]] = [
-    ("wc negative", search(wc=-0.1), ("wc=-0.1", "[0, inf]")),
+    ("wc negative", search(wc=-0.1), ("wc=-0.1", "[0, inf)")),
     ("wc NaN", search(wc=NAN), ("wc=nan",)),
     ("wc infinite", search(wc=INF), ("wc=inf",)),
     ("wc text", search(wc="0.1"), ("wc='0.1'",)),

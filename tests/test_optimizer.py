@@ -311,3 +311,11 @@ def test_bad_arguments(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ArgumentError) as error:
         make()
     assert message in str(error.value)
+
+
+def test_a_space_is_no_domain_and_the_error_says_what_is() -> None:
+    from dnc.space import MLPSpace
+
+    for kind in (BayesianOptimizer, SobolSearch, RandomSearch):
+        with pytest.raises(ArgumentError, match=r"give space.stage1\(\)"):
+            kind(MLPSpace())  # type: ignore[arg-type]

@@ -259,3 +259,22 @@ def test_stage_3_is_told_the_trials_of_its_architecture_only() -> None:
         return [v.trial.config for v in stage3(told, space, s1, n1=1, n2=3).visits]
 
     assert proposals(same, other) == proposals(same) != proposals()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p, s1: stage1("data", MLPSpace()), "give a dnc.Problem"),  # type: ignore[arg-type]
+        (lambda p, s1: stage1(p, "space"), "give a dnc.CNNSpace or a dnc.MLPSpace"),  # type: ignore[arg-type]
+        (lambda p, s1: stage2(p, MLPSpace(), p), "give what dnc.stage1"),  # type: ignore[arg-type]
+        (lambda p, s1: stage2(p, CNNSpace(), s1), "no network of this space"),
+        (lambda p, s1: stage3(p, MLPSpace(), None), "give what dnc.stage1"),  # type: ignore[arg-type]
+        (lambda p, s1: stage1(problem(lambda c: 0.5), MLPSpace()), "must return a dnc.Trial"),
+        (lambda p, s1: stage1(problem(analytic(lambda c: 50)), MLPSpace()), "a fraction from 0 to 1"),
+    ],
+)
+def test_arguments_in_the_wrong_place_are_one_clear_line(call: Callable, message: str) -> None:
+    p = problem(analytic(mlp_accuracy))
+    s1 = stage1(p, MLPSpace(), n1=1, n2=0)
+    with pytest.raises(ArgumentError, match=message):
+        call(p, s1)

@@ -99,6 +99,10 @@ class _Sequence:
     """Bookkeeping that all optimizers share; `_propose` is what distinguishes them."""
 
     def __init__(self, domain: Domain, seed: int, n3: int = N3) -> None:
+        if not all(hasattr(domain, name) for name in ("dim", "kernel", "rows", "point", "encode")):
+            raise ArgumentError(
+                f"domain={plain(domain)} is no domain: give space.stage1(), space.stage3() or a dnc.TrainingSpace"
+            )
         self.domain = domain
         self.seed = check_int("seed", seed, 0)
         self.n3 = check_int("n3", n3, 1, 10_000_000)

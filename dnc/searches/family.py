@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from dnc.errors import ArgumentError, check_float, plain
 from dnc.searches.parallel import Board, run_all
-from dnc.searches.problem import Problem
+from dnc.searches.problem import Problem, check_space
 from dnc.searches.progress import Progress
 from dnc.searches.result import SearchResult, merge
-from dnc.searches.search import Budget, Show, check_space, run, search
+from dnc.searches.search import Budget, Show, run, search
 from dnc.searches.stages import N1, N2, N3
 from dnc.searches.store import Store
 from dnc.searches.table import TrialTable

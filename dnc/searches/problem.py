@@ -232,3 +232,15 @@ class Problem:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def check_space(space: object) -> None:
+    """Refuse what is no search space.
+
+    Raises:
+        ArgumentError: neither a CNNSpace nor an MLPSpace.
+    """
+    from dnc.space import CNNSpace, MLPSpace
+
+    if not isinstance(space, (CNNSpace, MLPSpace)):
+        raise ArgumentError(f"space={plain(space)} is not allowed: give a dnc.CNNSpace or a dnc.MLPSpace")

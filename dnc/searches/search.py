@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from dnc.config import Architecture, Config, content_hash
 from dnc.data.readers import machine_memory
-from dnc.errors import ArgumentError, StoreError, check_float, check_int, plain
+from dnc.errors import ArgumentError, StoreError, check_float, check_int
 from dnc.objective import Objective
 from dnc.searches.environment import versions
 from dnc.searches.estimate import fit_budget
-from dnc.searches.problem import Problem
+from dnc.searches.problem import Problem, check_space
 from dnc.searches.progress import Progress, Reporter
 from dnc.searches.result import SearchResult
 from dnc.searches.stages import N1, N2, N3, StageResult, stage1, stage2, stage3
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers
-from dnc.space import CNNSpace, MLPSpace, Space
+from dnc.space import Space
 from dnc.training.engine import Engine, machine_id, machine_name
 from dnc.trial import Trial, Visit
 
@@ -283,13 +283,3 @@ def _visit_row(visit: Visit, timing: str) -> dict[str, Any]:
         "metrics": json.dumps(dict(visit.trial.metrics)),
         **model,
     }
-
-
-def check_space(space: object) -> None:
-    """Refuse what is no search space.
-
-    Raises:
-        ArgumentError: neither a CNNSpace nor an MLPSpace.
-    """
-    if not isinstance(space, (CNNSpace, MLPSpace)):
-        raise ArgumentError(f"space={plain(space)} is not allowed: give a dnc.CNNSpace or a dnc.MLPSpace")

@@ -19,14 +19,15 @@ from typing import Any
 
 from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, RandomSearch, SobolSearch
 from dnc.config import CNN, MLP, Config
-from dnc.errors import SearchError, check_int
+from dnc.errors import ArgumentError, SearchError, check_int, plain
 from dnc.objective import Objective
-from dnc.searches.problem import Problem
+from dnc.searches.problem import Problem, check_space
 from dnc.searches.steps import evaluate_steps, planned_trial
-from dnc.space import Space
+from dnc.space import CNNSpace, Space
 from dnc.tradeoff import rank
 from dnc.trial import Trial, Visit
 
+NOTHING = object()  # there is no stage before
 N1, N2, N3 = 15, 15, 1000  # initial points, BO steps, candidates a step (Sec. 3)
 
 
@@ -73,6 +74,7 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
     Raises:
         SearchError: every trial failed.
     """
+    _check_arguments(problem, space)
     begun = time.perf_counter()
     objective = problem.objective(space)
     optimizer = _optimizer(problem, space.stage1(), n1, n2, n3)
@@ -98,6 +100,7 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
     Raises:
         SearchError: every trial failed (an incumbent that did not fail keeps its place).
     """
+    _check_arguments(problem, space, previous)
     begun = time.perf_counter()
     objective = previous.objective
     best, visits = previous.best, []
@@ -123,6 +126,7 @@ def stage3(
     Raises:
         SearchError: every trial failed (the preset, if it did not fail, keeps its place).
     """
+    _check_arguments(problem, space, previous)
     begun = time.perf_counter()
     objective, arch = previous.objective, previous.best.trial.config.arch
     domain = space.stage3(max_batch=None if problem.data is None else problem.data.n_train)
@@ -133,6 +137,21 @@ def stage3(
     explore = _Explorer(problem, space, objective, previous.best)
     visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
     return _conclude(3, visits, (previous.best,), objective, begun, note)
+
+
+def _check_arguments(problem: object, space: object, previous: object = NOTHING) -> None:
+    if not isinstance(problem, Problem):
+        raise ArgumentError(
+            f"problem={plain(problem)} is not allowed: give a dnc.Problem, e.g. dnc.Problem(data, wc=0.1)"
+        )
+    check_space(space)
+    if previous is NOTHING:
+        return
+    if not isinstance(previous, StageResult):
+        raise ArgumentError(f"previous={plain(previous)} is not allowed: give what dnc.stage1 or dnc.stage2 returned")
+    arch = previous.best.trial.config.arch
+    if isinstance(arch, CNN) != isinstance(space, CNNSpace):
+        raise ArgumentError(f"previous found {plain(str(arch))}, which is no network of this space: give its own space")
 
 
 def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from dnc.config import Config
+from dnc.errors import ArgumentError, plain
 from dnc.objective import Objective
 from dnc.searches.problem import Problem
 from dnc.searches.pruning import Pruning
@@ -54,7 +55,12 @@ def _injected(
     for index, config in enumerate(configs):
         if problem.stop.is_set():
             raise KeyboardInterrupt
-        yield index, evaluate(config)
+        trial = evaluate(config)
+        if not isinstance(trial, Trial):
+            raise ArgumentError(f"evaluate(config) gave {plain(trial)}: it must return a dnc.Trial")
+        if trial.ok and not 0 <= trial.val_acc <= 1:
+            raise ArgumentError(f"evaluate(config) gave val_acc={trial.val_acc!r}: give a fraction from 0 to 1")
+        yield index, trial
 
 
 def _pruning(
