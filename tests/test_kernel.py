@@ -206,7 +206,7 @@ def test_the_counterexample_is_gone_from_omega_1_on(omega: float) -> None:
 
 def test_cnn_spaces_ask_for_omega_of_at_least_1() -> None:
     assert CNNSpace(omega=1).omega == 1
-    with pytest.raises(ArgumentError, match=r"omega=0\.5 is not allowed: give a number in \[1, inf\]"):
+    with pytest.raises(ArgumentError, match=r"omega=0\.5 is not allowed: give a number in \[1, inf\)"):
         CNNSpace(omega=0.5)
 
 
