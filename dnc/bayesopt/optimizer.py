@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -95,7 +96,7 @@ class Optimizer(Protocol):
         ...
 
 
-class _Sequence:
+class _Sequence(ABC):
     """Bookkeeping that all optimizers share; `_propose` is what distinguishes them."""
 
     def __init__(self, domain: Domain, seed: int, n3: int = N3) -> None:
@@ -132,8 +133,9 @@ class _Sequence:
         self._points.setdefault(key, point)
         self._told.add((key, float(value) if math.isfinite(value) else math.inf))
 
+    @abstractmethod
     def _propose(self, k: int) -> Proposal:
-        raise NotImplementedError
+        """The k-th proposal."""
 
     def _key(self, point: Any) -> Key:
         return tuple(self.domain.encode([point])[0].tolist())

@@ -23,6 +23,7 @@ from dnc.plots.style import Picture
 from dnc.searches.estimate import duration, estimate
 from dnc.searches.parallel import Board, run_all
 from dnc.searches.search import search
+from dnc.searches.stages import grid_steps
 from dnc.searches.store import Store, open_store
 from dnc.searches.workers import Workers
 from dnc.space import CNNSpace, MLPSpace
@@ -97,7 +98,7 @@ class Run:
 
 def runs(scale: Scale, seed: int) -> list[Run]:
     """All searches of the figure, sequential arms first: those that come last keep every core busy on their own."""
-    n, grid = scale.n1 + scale.n2, sum(len(s.candidates(scale.space.reference())) for s in scale.space.substages())
+    n, grid = scale.n1 + scale.n2, grid_steps(scale.space)
     found, shared = [], set()
     for arm in sorted(arms(scale), key=lambda a: -a.n2):
         for k in range(scale.n_seeds):

@@ -11,7 +11,7 @@ import numpy as np
 from dnc.config import Config
 from dnc.errors import ArgumentError, check_int
 from dnc.searches.problem import Problem
-from dnc.searches.stages import N1, N2
+from dnc.searches.stages import N1, N2, grid_steps
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers
 
@@ -89,7 +89,7 @@ def predict(problem: Problem, space: Space, n1: int, n2: int) -> Estimate:
     seconds1, seconds3 = (
         np.array([evaluator.t_tr(c) * share * epochs + TIMING_SECONDS for c in probes]) for probes in (probes1, probes3)
     )
-    grid = sum(len(s.candidates(archs[0])) for s in space.substages())
+    grid = grid_steps(space, arch=archs[0])
     count = max(1, evaluator.workers.count)
     steps = n2 / min(count, problem.batch)  # BO steps follow one another, initial points and grids need not
 

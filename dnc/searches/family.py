@@ -14,7 +14,7 @@ from dnc.searches.problem import Problem, check_space
 from dnc.searches.progress import Progress
 from dnc.searches.result import SearchResult, merge
 from dnc.searches.search import Budget, Show, run, search
-from dnc.searches.stages import N1, N2, N3
+from dnc.searches.stages import N1, N2, N3, grid_steps
 from dnc.searches.store import Store
 from dnc.searches.table import TrialTable
 from dnc.searches.workers import Workers, count_workers
@@ -124,7 +124,7 @@ def sweep(
     family = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
     check_space(space)
     Budget(n1, n2, n3)
-    grid = sum(len(s.candidates(space.reference())) for s in space.substages(stage2_order))
+    grid = grid_steps(space, stage2_order)
     pool = workers if isinstance(workers, Workers) else Workers(count_workers(workers, select_engine(device).device))
     results: dict[float, SearchResult] = {}
     stop = stop or threading.Event()

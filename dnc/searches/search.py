@@ -21,7 +21,7 @@ from dnc.searches.estimate import fit_budget
 from dnc.searches.problem import Problem, check_space
 from dnc.searches.progress import Progress, Reporter
 from dnc.searches.result import SearchResult
-from dnc.searches.stages import N1, N2, N3, StageResult, stage1, stage2, stage3
+from dnc.searches.stages import N1, N2, N3, StageResult, grid_steps, stage1, stage2, stage3
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers
 from dnc.space import Space
@@ -228,8 +228,7 @@ def _planned(space: Space, budget: Budget, arch: Architecture | None) -> dict[in
     steps = budget.n1 + budget.n2
     if arch is not None:
         return {2: 1, 3: steps}
-    grid = sum(len(s.candidates(space.reference())) for s in space.substages(budget.order))
-    return {1: steps, 2: grid, 3: steps}
+    return {1: steps, 2: grid_steps(space, budget.order), 3: steps}
 
 
 def _spec(problem: Problem, space: Space, budget: Budget, engine: Engine, arch: Architecture | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, RandomSearch, SobolSearch
-from dnc.config import CNN, MLP, Config
+from dnc.config import CNN, MLP, Architecture, Config
 from dnc.errors import ArgumentError, SearchError, check_int, plain
 from dnc.objective import Objective
 from dnc.searches.problem import Problem, check_space
@@ -152,6 +152,12 @@ def _check_arguments(problem: object, space: object, previous: object = NOTHING)
     arch = previous.best.trial.config.arch
     if isinstance(arch, CNN) != isinstance(space, CNNSpace):
         raise ArgumentError(f"previous found {plain(str(arch))}, which is no network of this space: give its own space")
+
+
+def grid_steps(space: Space, order: Sequence[str] | None = None, arch: Architecture | None = None) -> int:
+    """Steps of stage 2 from `arch`, by default the space's reference; what it really finds may have fewer."""
+    start = space.reference() if arch is None else arch
+    return sum(len(substage.candidates(start)) for substage in space.substages(order))
 
 
 def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,7 +33,7 @@ class Substage:
         return tuple(dict.fromkeys(other for other in self.grid(arch) if other != arch))
 
 
-class ArchitectureSpace:
+class ArchitectureSpace(ABC):
     """Base of CNNSpace and MLPSpace, which have the fields."""
 
     family: ClassVar[str]
@@ -53,9 +54,9 @@ class ArchitectureSpace:
         decay = n_params * self.weight_decay_per_param if n_params >= self.weight_decay_from else 0.0
         return Training(self.training.preset_lr, decay, self.training.preset_batch_size)
 
+    @abstractmethod
     def grids(self) -> dict[str, Grid]:
         """All grids of Stage 2 by name, the extra ones too."""
-        raise NotImplementedError
 
     def substages(self, order: Sequence[str] | None = None) -> tuple[Substage, ...]:
         """The grids of Stage 2, in `order` (default: `substage_order`).
