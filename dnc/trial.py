@@ -82,7 +82,8 @@ class Visit:
 
     Attributes:
         stage: 1, 2 or 3.
-        substage: "" in stages 1 and 3; in stage 2 e.g. "downsample", "batchnorm", "dropout", "shortcuts".
+        substage: in stage 2 e.g. "downsample", "batchnorm", "dropout", "shortcuts"; in stages 1 and 3 "", or "history"
+            for the best trial that was told before.
         step: number of the step within its stage, from 0.
         trial: what was measured.
         mu, sigma: posterior mean and standard deviation in the optimizer's transformed units.

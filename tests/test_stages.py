@@ -148,16 +148,32 @@ def test_when_everything_fails_the_error_counts_the_reasons() -> None:
         stage1(p, MLPSpace(), n1=2, n2=1)
 
 
-def test_history_informs_the_model_and_is_not_evaluated() -> None:
+def test_history_informs_the_model_and_its_best_trial_is_a_contender() -> None:
     space = MLPSpace()
     before = stage1(problem(analytic(mlp_accuracy)), space)
     history = tuple(v.trial for v in before.visits)
     told = stage1(problem(analytic(mlp_accuracy), seed=1, history=history), space, n1=1, n2=3)
     alone = stage1(problem(analytic(mlp_accuracy), seed=1), space, n1=1, n2=3)
-    assert len(told.visits) == 4
-    assert [v.trial.config for v in told.visits] != [v.trial.config for v in alone.visits]
+    assert [v.substage for v in told.visits] == ["history", "", "", "", ""]
+    assert told.visits[0].trial.config == before.best.trial.config
+    assert told.f <= before.f  # what is known is not lost
+    assert [v.trial.config for v in told.visits[1:]] != [v.trial.config for v in alone.visits]
     known = {t.config for t in history}
-    assert all(v.trial.config not in known for v in told.visits[1:])  # BO never proposes what it knows
+    assert all(v.trial.config not in known for v in told.visits[2:])  # BO never proposes what it knows
+
+
+def test_in_stage_3_history_contends_only_if_it_beats_the_preset() -> None:
+    space = MLPSpace()
+    previous = stage1(problem(analytic(mlp_accuracy)), space)
+    arch = previous.best.trial.config.arch
+
+    def contenders(val_acc: float) -> list[Config]:
+        trial = Trial(Config(arch, Training(lr=2e-3)), val_acc, previous.best.trial.t_tr, 10)
+        s3 = stage3(problem(analytic(mlp_accuracy), history=(trial,)), space, previous, n1=2, n2=1)
+        return [v.trial.config for v in s3.visits if v.substage == "history"]
+
+    assert contenders(previous.best.trial.val_acc - 0.01) == []
+    assert contenders(1.0) == [Config(arch, Training(lr=2e-3))]
 
 
 def test_batches_of_proposals_do_not_repeat() -> None:

@@ -11,7 +11,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import islice
 from typing import Any
 
 from dnc.config import MLP, Config, content_hash
@@ -86,9 +85,12 @@ class Evaluator(Complexities):
         for index, config in enumerate(configs):
             places.setdefault(config, []).append(index)
         longest_first = sorted(places, key=self._cost, reverse=True)  # so that no worker ends alone
-        side_by_side = min(MAX_STACK, -(-len(places) // (2 * max(1, self.workers.count))))
-        for number, trial in self.train(longest_first, side_by_side):
+        for number, trial in self.train(longest_first, self.side_by_side(len(places))):
             yield from ((index, trial) for index in places[longest_first[number]])
+
+    def side_by_side(self, n: int) -> int:
+        """How many of n configs to train in one stack, so that every worker has its share."""
+        return min(MAX_STACK, -(-n // (2 * max(1, self.workers.count))))
 
     def train(self, configs: Iterable[Config], side_by_side: int = 1) -> Iterator[tuple[int, Trial]]:
         """Yield (index, trial) of measured configs as they finish; each is taken when its turn comes.
@@ -97,25 +99,35 @@ class Evaluator(Complexities):
 
         Args:
             configs: may be an iterator that decides late what comes next.
-            side_by_side: how many configs may be taken at once, to train narrow perceptrons in stacks.
+            side_by_side: how many narrow perceptrons may be taken at once, to be trained in stacks.
         """
         known: deque[tuple[int, Trial]] = deque()
         new: list[list[tuple[int, Config]]] = []  # of each job
         again: list[tuple[int, Config]] = []
 
         def jobs() -> Iterator[Job]:
-            source = enumerate(configs)
-            while taken := list(islice(source, side_by_side)):
-                unknown: list[tuple[int, Config]] = []
-                for index, config in taken:
-                    trial = self._without_training(config)
-                    if trial is None:
-                        unknown.append((index, config))
-                    else:
-                        known.append((index, trial))
-                for members in self._stacks(unknown):
-                    new.append(members)
-                    yield self._job([config for _, config in members])
+            narrow: list[tuple[int, Config]] = []
+            for index, config in enumerate(configs):
+                trial = self._without_training(config)
+                if trial is not None:
+                    known.append((index, trial))
+                elif side_by_side > 1 and self._gains_by_company(config):
+                    narrow.append((index, config))
+                else:
+                    new.append([(index, config)])
+                    yield self._job([config])
+                if len(narrow) >= side_by_side:
+                    yield from stacks(narrow)
+                    narrow = []
+            yield from stacks(narrow)
+
+        def stacks(configs: list[tuple[int, Config]]) -> Iterator[Job]:
+            groups: dict[int, list[tuple[int, Config]]] = {}
+            for index, config in configs:
+                groups.setdefault(config.training.batch_size, []).append((index, config))
+            for members in groups.values():
+                new.append(members)
+                yield self._job([config for _, config in members])
 
         for number, answer in self._run(jobs()):
             while known:
@@ -137,14 +149,9 @@ class Evaluator(Complexities):
             return TrainJob(configs[0], self.engine, self.epochs, self.train_seed, self.trial_timeout)
         return StackJob(tuple(configs), self.engine, self.epochs, self.train_seed, self.trial_timeout)
 
-    def _stacks(self, configs: list[tuple[int, Config]]) -> list[list[tuple[int, Config]]]:
-        """Narrow perceptrons of equal batch size together, everything else alone: wide ones gain nothing."""
-        groups: dict[object, list[tuple[int, Config]]] = {}
-        for index, config in configs:
-            narrow = isinstance(config.arch, MLP) and sum(config.arch.hidden) <= STACK_NODES
-            stackable = narrow and self.engine.kind == "direct"
-            groups.setdefault(config.training.batch_size if stackable else (index,), []).append((index, config))
-        return list(groups.values())
+    def _gains_by_company(self, config: Config) -> bool:
+        """Whether it is a narrow perceptron: those are trained in stacks, wide ones gain nothing."""
+        return self.engine.kind == "direct" and isinstance(config.arch, MLP) and sum(config.arch.hidden) <= STACK_NODES
 
     def _without_training(self, config: Config) -> Trial | None:
         """The trial of a config that is recorded, or that could not be timed and so cannot be trained."""

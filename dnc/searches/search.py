@@ -196,6 +196,7 @@ def run(
         problem.observer = observe
         if arch is None:
             first = stage1(problem, space, budget.n1, budget.n2, budget.n3)
+            reporter.plan(1, len(first.visits))
             found = stage2(problem, space, first, budget.order)
             reporter.plan(2, len(found.visits))
         else:

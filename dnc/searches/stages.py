@@ -77,14 +77,15 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
     _check_arguments(problem, space)
     begun = time.perf_counter()
     objective = problem.objective(space)
-    optimizer = _optimizer(problem, space.stage1(), n1, n2, n3)
+    optimizer, told = _optimizer(problem, space.stage1(), n1, n2, n3), list[Trial]()
     for trial in _told(problem):
         arch = trial.config.arch
         same_family = isinstance(arch, CNN if space.family == "cnn" else MLP)
         # only what stage 1 itself could propose: with its presets, not a variant that stage 2 tried
         if same_family and trial.config == problem.preset(space, space.preset(arch.widths)):
             optimizer.tell(arch, objective.of(trial))
-    explore = _Explorer(problem, space, objective, None)
+            told.append(trial)
+    explore = _Explorer(problem, space, objective, None, told)
     visits, note = explore(1, optimizer, lambda arch: problem.preset(space, arch), n1, n2)
     return _conclude(1, visits, (), objective, begun, note)
 
@@ -130,11 +131,12 @@ def stage3(
     begun = time.perf_counter()
     objective, arch = previous.objective, previous.best.trial.config.arch
     domain = space.stage3(max_batch=None if problem.data is None else problem.data.n_train)
-    optimizer = _optimizer(problem, domain, n1, n2, n3)
+    optimizer, told = _optimizer(problem, domain, n1, n2, n3), list[Trial]()
     for trial in _told(problem):
         if trial.config.arch == arch:
             optimizer.tell(trial.config.training, objective.of(trial))
-    explore = _Explorer(problem, space, objective, previous.best)
+            told.append(trial)
+    explore = _Explorer(problem, space, objective, previous.best, told)
     visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
     return _conclude(3, visits, (previous.best,), objective, begun, note)
 
@@ -192,21 +194,25 @@ def _told(problem: Problem) -> list[Trial]:
 
 @dataclass(frozen=True)
 class _Explorer:
-    """Ask, evaluate, tell: n1 points at once, then n2 in batches."""
+    """Ask, evaluate, tell: n1 points at once, then n2 in batches.
+
+    The best trial of the history is a contender, the first step: a known point is never proposed, and could not win.
+    """
 
     problem: Problem
     space: Space
     objective: Objective
     incumbent: Visit | None
+    told: Sequence[Trial]
 
     def __call__(
         self, stage: int, optimizer: Optimizer, to_config: Callable[[Any], Config], n1: int, n2: int
     ) -> tuple[list[Visit], str]:
-        total = n1 + n2
-        first = n1 if self.problem.optimizer == "bayesian" else total  # nothing to learn from: all at once
-        visits: list[Visit] = []
+        visits = self._contender(stage)
+        begun, total = len(visits), len(visits) + n1 + n2
+        first = n1 if self.problem.optimizer == "bayesian" else n1 + n2  # nothing to learn from: all at once
         while len(visits) < total:
-            size = first if not visits else min(self.problem.batch, total - len(visits))
+            size = first if len(visits) == begun else min(self.problem.batch, total - len(visits))
             planned: list[tuple[Any, Proposal]] = []
             while len(planned) < size and (point := optimizer.ask()) is not None:
                 planned.append((point, optimizer.last))
@@ -219,8 +225,16 @@ class _Explorer:
             for (point, _), visit in zip(planned, visits[len(visits) - len(planned) :], strict=True):
                 optimizer.tell(point, self._value(visit.trial, error))
             if len(planned) < size:
-                return visits, f"ended after {len(visits)} of {total} trials: the space has no further config"
+                return visits, f"ended after {len(visits) - begun} of {n1 + n2} trials: the space has no further config"
         return visits, ""
+
+    def _contender(self, stage: int) -> list[Visit]:
+        """The step that looks up the best told trial, if it beats the incumbent."""
+        best = min(self.told, key=self.objective.of, default=None)
+        if best is None or not self.objective.of(best) < self._best_f([]):
+            return []
+        step = Visit(stage, "history", 0, planned_trial(best.config))
+        return evaluate_steps(self.problem, self.space, self.objective, [step], self._best_f([]))
 
     def _known(self, visits: Sequence[Visit]) -> list[Trial]:
         return [v.trial for v in ([self.incumbent] if self.incumbent else []) + list(visits) if v.trial.ok]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from dnc.config import Config
 from dnc.errors import ArgumentError, plain
@@ -88,10 +87,12 @@ def _pruning(
             yield from ((place, trial or trained[index]) for place in places[unique[index]])
 
     yield from settled()
-    train = (
-        problem.evaluator(space).train if problem.evaluate is None else partial(_injected, problem, problem.evaluate)
-    )
-    for number, trial in train(feed()):
+    if problem.evaluate is None:
+        evaluator = problem.evaluator(space)
+        answers = evaluator.train(feed(), evaluator.side_by_side(len(unique)))
+    else:
+        answers = _injected(problem, problem.evaluate, feed())
+    for number, trial in answers:
         index = chosen[number]
         trained[index] = trial
         pruning.finish(index, objective.of(trial))
