@@ -205,6 +205,8 @@ def _method_options(sub: Parser) -> None:
     group.add_argument("--optimizer", default="bayesian", help="bayesian, sobol or random")
     group.add_argument("--transform", default="log10", help="what the model sees: log10 (of f) or none (f)")
     group.add_argument("--batch", type=int, default=1, metavar="N", help="proposals evaluated at a time (1)")
+    group.add_argument("--method", default="paper", help="paper, or fast: do not train what cannot win (paper)")
+    group.add_argument("--early-stop", action="store_true", help="end trainings that will hardly win by their curves")
     group.add_argument("--stage2-order", metavar="A,B,…", help="grids of stage 2 in another order, or some of them")
     group.add_argument("--estimate", action="store_true", help="say how long one search would take, and stop")
 

@@ -165,7 +165,10 @@ def _common(o: argparse.Namespace) -> dict[str, Any]:
 
 def _method(o: argparse.Namespace) -> dict[str, Any]:
     order = None if o.stage2_order is None else [name.strip() for name in o.stage2_order.split(",")]
-    return {"optimizer": o.optimizer, "transform": o.transform, "batch": o.batch, "stage2_order": order}
+    return {
+        "method": o.method, "optimizer": o.optimizer, "transform": o.transform, "batch": o.batch,
+        "early_stop": o.early_stop, "stage2_order": order,
+    }  # fmt: skip
 
 
 def _estimate(o: argparse.Namespace, data: Dataset, space: CNNSpace | MLPSpace) -> str:

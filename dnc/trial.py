@@ -33,8 +33,9 @@ class Trial:
         val_acc: best validation accuracy over the epochs, a fraction (eq. 2a uses 1 - val_acc); NaN if it failed.
         t_tr: training time of one epoch in seconds, as the clock measured it; NaN if not measured.
         n_params: number of trainable parameters N_p.
-        status: "ok", "failed", "pruned" (measured, but not trained: it cannot win), or "planned" (not evaluated yet).
-        reason: why it failed or was pruned, one line; else empty.
+        status: "ok", "failed", "pruned" (measured, but not trained: it cannot win), "ended" (trained in part: by its
+            curve it cannot win), or "planned" (not evaluated yet).
+        reason: why it failed, was pruned or ended, one line; else empty.
         seconds: recorded seconds of training and validation, looked up or not.
         curve: one `Epoch` an epoch.
         metrics: further registered complexity metrics by name.

@@ -95,6 +95,7 @@ def start(
     optimizer: str = "bayesian",
     transform: str = "log10",
     batch: int = 1,
+    early_stop: bool = False,
     stage2_order: Sequence[str] | None = None,
     max_hours: float | None = None,
     trial_timeout: float | None = None,
@@ -112,8 +113,8 @@ def start(
             handle._result = search(
                 data, space, wc=wc, penalty=penalty, epochs=epochs, n1=n1, n2=n2, n3=n3, seed=seed,
                 train_seed=train_seed, reference=reference, store=store, workers=workers, device=device, method=method,
-                optimizer=optimizer, transform=transform, batch=batch, stage2_order=stage2_order, max_hours=max_hours,
-                trial_timeout=trial_timeout, retry_failed=retry_failed,
+                optimizer=optimizer, transform=transform, batch=batch, early_stop=early_stop, stage2_order=stage2_order,
+                max_hours=max_hours, trial_timeout=trial_timeout, retry_failed=retry_failed,
                 progress=keep, stop=stop,
             )  # fmt: skip
         except BaseException as error:  # handed to whoever asks for the result

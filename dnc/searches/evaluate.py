@@ -15,6 +15,7 @@ from typing import Any
 
 from dnc.config import MLP, Config, content_hash
 from dnc.data.dataset import Dataset
+from dnc.searches.early_stop import Limits, LimitsOf, best_errors, ends_after, no_limits
 from dnc.searches.jobs import Failure, Job, StackJob, TrainJob, has_died
 from dnc.searches.measure import Complexities
 from dnc.searches.store import Store
@@ -78,21 +79,23 @@ class Evaluator(Complexities):
         trials = dict(self.as_finished(configs))
         return [trials[i] for i in range(len(configs))]
 
-    def as_finished(self, configs: Sequence[Config]) -> Iterator[tuple[int, Trial]]:
-        """Yield (index, trial) of each config as it finishes; equal configs are trained once."""
+    def as_finished(self, configs: Sequence[Config], limits: LimitsOf = no_limits) -> Iterator[tuple[int, Trial]]:
+        """Yield (index, trial) of each config as it finishes; equal configs are trained once. `limits`: see `train`."""
         self.measure(configs)
         places: dict[Config, list[int]] = {}
         for index, config in enumerate(configs):
             places.setdefault(config, []).append(index)
         longest_first = sorted(places, key=self._cost, reverse=True)  # so that no worker ends alone
-        for number, trial in self.train(longest_first, self.side_by_side(len(places))):
+        for number, trial in self.train(longest_first, self.side_by_side(len(places)), limits):
             yield from ((index, trial) for index in places[longest_first[number]])
 
     def side_by_side(self, n: int) -> int:
         """How many of n configs to train in one stack, so that every worker has its share."""
         return min(MAX_STACK, -(-n // (2 * max(1, self.workers.count))))
 
-    def train(self, configs: Iterable[Config], side_by_side: int = 1) -> Iterator[tuple[int, Trial]]:
+    def train(
+        self, configs: Iterable[Config], side_by_side: int = 1, limits: LimitsOf = no_limits
+    ) -> Iterator[tuple[int, Trial]]:
         """Yield (index, trial) of measured configs as they finish; each is taken when its turn comes.
 
         What is known is not trained again.
@@ -100,6 +103,7 @@ class Evaluator(Complexities):
         Args:
             configs: may be an iterator that decides late what comes next.
             side_by_side: how many narrow perceptrons may be taken at once, to be trained in stacks.
+            limits: the early stop of each config, if any; what it ends has status "ended".
         """
         known: deque[tuple[int, Trial]] = deque()
         new: list[list[tuple[int, Config]]] = []  # of each job
@@ -108,14 +112,14 @@ class Evaluator(Complexities):
         def jobs() -> Iterator[Job]:
             narrow: list[tuple[int, Config]] = []
             for index, config in enumerate(configs):
-                trial = self._without_training(config)
+                trial = self._without_training(config, limits(config))
                 if trial is not None:
                     known.append((index, trial))
                 elif side_by_side > 1 and self._gains_by_company(config):
                     narrow.append((index, config))
                 else:
                     new.append([(index, config)])
-                    yield self._job([config])
+                    yield self._job([config], limits(config))
                 if len(narrow) >= side_by_side:
                     yield from stacks(narrow)
                     narrow = []
@@ -138,25 +142,25 @@ class Evaluator(Complexities):
                 again += members
                 continue
             for (index, config), one in zip(members, answers, strict=True):
-                yield index, self._record(config, one)
+                yield index, self._record(config, one, limits(config))
         yield from known
-        for number, answer in self._run(self._job([config]) for _, config in again):
+        for number, answer in self._run(self._job([config], limits(config)) for _, config in again):
             index, config = again[number]
-            yield index, self._record(config, answer)
+            yield index, self._record(config, answer, limits(config))
 
-    def _job(self, configs: list[Config]) -> Job:
+    def _job(self, configs: list[Config], limits: Limits = ()) -> Job:
         if len(configs) == 1:
-            return TrainJob(configs[0], self.engine, self.epochs, self.train_seed, self.trial_timeout)
+            return TrainJob(configs[0], self.engine, self.epochs, self.train_seed, self.trial_timeout, limits)
         return StackJob(tuple(configs), self.engine, self.epochs, self.train_seed, self.trial_timeout)
 
     def _gains_by_company(self, config: Config) -> bool:
         """Whether it is a narrow perceptron: those are trained in stacks, wide ones gain nothing."""
         return self.engine.kind == "direct" and isinstance(config.arch, MLP) and sum(config.arch.hidden) <= STACK_NODES
 
-    def _without_training(self, config: Config) -> Trial | None:
+    def _without_training(self, config: Config, limits: Limits) -> Trial | None:
         """The trial of a config that is recorded, or that could not be timed and so cannot be trained."""
-        trial, untimed = self.look_up(config), self._timing_failures.get(self.timing_key(config))
-        return self._record(config, Failure(untimed)) if trial is None and untimed is not None else trial
+        trial, untimed = self.look_up(config, limits), self._timing_failures.get(self.timing_key(config))
+        return self._record(config, Failure(untimed), ()) if trial is None and untimed is not None else trial
 
     def measure(self, configs: Sequence[Config]) -> list[Trial]:
         """The configs' complexities, looked up or measured: trials that are planned, without an accuracy."""
@@ -183,10 +187,15 @@ class Evaluator(Complexities):
             "engine": self.engine.id,
         }
 
-    def look_up(self, config: Config) -> Trial | None:
-        """The recorded trial of a config, or None."""
-        for key in (content_hash(self.identity(config)), content_hash(self._circumstances(config))):
+    def look_up(self, config: Config, limits: Limits = ()) -> Trial | None:
+        """The recorded trial of a config, as it is where these limits hold, or None."""
+        full, ended = content_hash(self.identity(config)), self._ended_key(config, limits)
+        for key in (full, ended, content_hash(self._circumstances(config))):
             record = self.store.training(key)
+            if record is not None and key == full and record["status"] == "ok" and limits:
+                outcome = outcome_from_record(record)
+                if ends_after(outcome.curve, limits):
+                    return replace(self._record(config, outcome, limits), cached=True)
             if record is not None:
                 again = record["status"] == "failed" and self._retry_failed and key not in self._retried
                 return None if again else self._trial(config, key, record, cached=True)
@@ -199,20 +208,28 @@ class Evaluator(Complexities):
         """
         return {**self.identity(config), "trial_timeout": self.trial_timeout, "machine": machine_id(self.engine)}
 
+    def _ended_key(self, config: Config, limits: Limits) -> str:
+        return content_hash({**self.identity(config), "error_limits": list(limits)})
+
     def _has_failed(self, config: Config) -> bool:
         trial = self.look_up(config)
         return trial is not None and not trial.ok
 
-    def _record(self, config: Config, answer: Outcome | Failure) -> Trial:
+    def _record(self, config: Config, answer: Outcome | Failure, limits: Limits) -> Trial:
         ok = isinstance(answer, Outcome)
         identity = self.identity(config)
         key = content_hash(identity if ok or answer.reason.startswith(NOT_FINITE) else self._circumstances(config))
+        curve = answer.curve if ok else ()
+        if end := ends_after(curve, limits):
+            if len(curve) == self.epochs:  # its company trained it to the end, or another search: that is worth keeping
+                self._record(config, answer, ())
+            key, curve = self._ended_key(config, limits), curve[:end]
         record = {
-            "status": "ok" if ok else "failed",
-            "reason": "" if ok else answer.reason,
-            "val_acc": answer.val_acc if ok else None,
-            "seconds": answer.seconds if ok else 0.0,
-            "curve": json.dumps([list(asdict(epoch).values()) for epoch in answer.curve] if ok else []),
+            "status": "ended" if end else "ok" if ok else "failed",
+            "reason": _reason(curve, self.epochs) if end else "" if ok else answer.reason,
+            "val_acc": answer.val_acc if ok and not end else None,
+            "seconds": sum(epoch.seconds for epoch in curve),
+            "curve": json.dumps([list(asdict(epoch).values()) for epoch in curve]),
             "machine": machine_id(self.engine),
         }
         self._retried.add(key)
@@ -228,6 +245,15 @@ class Evaluator(Complexities):
     def _cost(self, config: Config) -> float:
         row = self._timing_row(config)
         return float(row["t_tr"]) if row else 0.0
+
+
+def _reason(curve: Sequence[Epoch], epochs: int) -> str:
+    return f"cannot win: error {best_errors(curve)[-1]:.2%} after {len(curve)} of {epochs} epochs"
+
+
+def outcome_from_record(record: dict[str, Any]) -> Outcome:
+    """What a training that succeeded gave, from its row."""
+    return Outcome(tuple(Epoch(*point) for point in json.loads(record["curve"])), record["val_acc"], record["seconds"])
 
 
 def trial_from_record(

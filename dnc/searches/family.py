@@ -100,6 +100,7 @@ def sweep(
     optimizer: str = "bayesian",
     transform: str = "log10",
     batch: int = 1,
+    early_stop: bool = False,
     stage2_order: Sequence[str] | None = None,
     share_history: bool = False,
     trial_timeout: float | None = None,
@@ -144,9 +145,9 @@ def sweep(
         result = search(
             data, space, wc=family[index], penalty=penalty, epochs=epochs, n1=n1, n2=n2, n3=n3, seed=seed,
             train_seed=train_seed, reference=reference, store=shared, workers=pool, device=device, method=method,
-            optimizer=optimizer, transform=transform, batch=batch, stage2_order=stage2_order, history=history,
-            trial_timeout=trial_timeout, retry_failed=retry_failed, progress=show if progress is True else progress,
-            stop=stop,
+            optimizer=optimizer, transform=transform, batch=batch, early_stop=early_stop, stage2_order=stage2_order,
+            history=history, trial_timeout=trial_timeout, retry_failed=retry_failed,
+            progress=show if progress is True else progress, stop=stop,
         )  # fmt: skip
         results[family[index]] = result
         return result

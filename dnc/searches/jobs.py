@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from dnc.config import Config
 from dnc.errors import DncError
+from dnc.searches.early_stop import Limits, ends_after
 from dnc.training.clock import ReferenceTime, Timing, measure_reference, measure_t_tr
 from dnc.training.engine import Engine
 from dnc.training.loop import Outcome, train
 from dnc.training.memory import OUT_OF_MEMORY, check_fits, free_memory
 from dnc.training.stack import train_stack
+from dnc.trial import Epoch
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
-    from dnc.trial import Epoch
 
 DIED, TIME_LIMIT = "worker process died", "time limit reached"
 
@@ -56,6 +57,8 @@ class TrainJob:
     """Train a config and keep its learning curve.
 
     A time limit is seen to between epochs here, and at any moment by worker processes.
+
+    With `error_limits` (see `early_stop`) the outcome's curve ends with the first epoch that is beyond its limit.
     """
 
     config: Config
@@ -63,10 +66,23 @@ class TrainJob:
     epochs: int
     seed: int
     limit: float | None = None  # seconds
+    error_limits: Limits = ()
 
     def __call__(self, data: Dataset) -> Outcome:
         check_fits(self.config, data, self.engine)
-        return train(self.config, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
+        check, curve = deadline(self.limit), list[Epoch]()
+
+        def watch(index: int, epoch: Epoch) -> None:
+            curve.append(epoch)
+            if ends_after(curve, self.error_limits):
+                raise _Ended
+            if check is not None:
+                check(index, epoch)
+
+        try:
+            return train(self.config, data, self.epochs, self.seed, self.engine, on_epoch=watch)
+        except _Ended:
+            return Outcome(tuple(curve), max(e.val_acc for e in curve), sum(e.seconds for e in curve))
 
 
 @dataclass(frozen=True)
@@ -84,6 +100,10 @@ class StackJob:
             check_fits(config, data, self.engine)
         found = train_stack(self.configs, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
         return tuple(o if isinstance(o, Outcome) else Failure(failure_reason(o)) for o in found)
+
+
+class _Ended(Exception):
+    """A training that is not worth going on with."""
 
 
 Job = ClockJob | TimeJob | TrainJob | StackJob

@@ -57,6 +57,7 @@ class Problem:
         xi: exploration of expected improvement ξ.
         noise: noise variance of the GP.
         batch: BO proposals evaluated at a time; more than 1 keeps several workers busy.
+        early_stop: end trainings whose learning curves say that they cannot win (see `EarlyStop`).
         history: trials of other searches that stages 1 and 3 are told before they start.
         evaluate: replaces training, `Config -> Trial`.
         trial_timeout: seconds that a training may take; then it counts as failed. Worker processes are ended at once
@@ -86,6 +87,7 @@ class Problem:
     xi: float = 1e-4
     noise: float = 1e-4
     batch: int = 1
+    early_stop: bool = False
     history: Sequence[Trial] = ()
     evaluate: Evaluate | None = None
     measure: Evaluate | None = None
@@ -113,8 +115,9 @@ class Problem:
         self.batch = check_int("batch", self.batch, 1)
         if self.trial_timeout is not None:
             self.trial_timeout = check_float("trial_timeout", self.trial_timeout, 0, open_low=True)
-        if not isinstance(self.retry_failed, bool):
-            raise ArgumentError(f"retry_failed={plain(self.retry_failed)} is not allowed: give True or False")
+        for name in ("early_stop", "retry_failed"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(f"{name}={plain(getattr(self, name))} is not allowed: give True or False")
         if self.data is None and self.evaluate is None:
             raise ArgumentError("data=None is not allowed: give a dnc.Dataset, e.g. dnc.load_data('digits')")
         if self.data is not None and not hasattr(self.data, "x_train"):

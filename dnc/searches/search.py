@@ -70,6 +70,7 @@ def search(
     optimizer: str = "bayesian",
     transform: str = "log10",
     batch: int = 1,
+    early_stop: bool = False,
     stage2_order: Sequence[str] | None = None,
     history: Sequence[Trial] = (),
     max_hours: float | None = None,
@@ -100,6 +101,7 @@ def search(
         optimizer: "bayesian", "sobol" (grid) or "random", for stages 1 and 3.
         transform: "log10" models log10 f, "none" models f.
         batch: BO proposals evaluated at a time.
+        early_stop: end trainings whose learning curves say that they cannot win (see `Problem`).
         stage2_order: stage 2's sub-stages in another order, or some of them.
         history: trials of other searches that the optimizers are told first.
         max_hours: shrink n1 and n2 so that the predicted time fits.
@@ -121,8 +123,8 @@ def search(
     problem = Problem(
         data, wc=wc, penalty=penalty, epochs=epochs, seed=seed, train_seed=train_seed, reference=reference,
         store=store, workers=workers, device=device, method=method, optimizer=optimizer, transform=transform,
-        batch=batch, history=tuple(history), trial_timeout=trial_timeout, retry_failed=retry_failed,
-        stop=stop or threading.Event(),
+        batch=batch, early_stop=early_stop, history=tuple(history), trial_timeout=trial_timeout,
+        retry_failed=retry_failed, stop=stop or threading.Event(),
     )  # fmt: skip
     space.substages(stage2_order)  # a wrong name is refused before anything runs
     budget = Budget(n1, n2, n3, None if stage2_order is None else tuple(stage2_order))
@@ -261,6 +263,7 @@ def _spec(problem: Problem, space: Space, budget: Budget, engine: Engine, arch: 
         "xi": problem.xi,
         "noise": problem.noise,
         "batch": problem.batch,
+        **({"early_stop": True} if problem.early_stop else {}),  # absent in searches recorded before there was one
         "history": content_hash([t.key for t in problem.history]) if problem.history else "",
         "transfer": None if arch is None else Config(arch).to_dict()["arch"],
         "engine": engine.id,

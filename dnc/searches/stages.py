@@ -21,6 +21,7 @@ from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, Rando
 from dnc.config import CNN, MLP, Architecture, Config
 from dnc.errors import ArgumentError, SearchError, check_int, plain
 from dnc.objective import Objective
+from dnc.searches.early_stop import EarlyStop
 from dnc.searches.problem import Problem, check_space
 from dnc.searches.steps import evaluate_steps, planned_trial
 from dnc.space import CNNSpace, Space
@@ -42,6 +43,7 @@ class StageResult:
         objective: f.
         seconds: wall time.
         note: why it ended early, or empty.
+        earlier: the steps of the stages before.
     """
 
     stage: int
@@ -50,6 +52,7 @@ class StageResult:
     objective: Objective
     seconds: float
     note: str = ""
+    earlier: tuple[Visit, ...] = ()
 
     @property
     def f(self) -> float:
@@ -85,9 +88,9 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
         if same_family and trial.config == problem.preset(space, space.preset(arch.widths)):
             optimizer.tell(arch, objective.of(trial))
             told.append(trial)
-    explore = _Explorer(problem, space, objective, None, told)
+    explore = _Explorer(problem, space, objective, told)
     visits, note = explore(1, optimizer, lambda arch: problem.preset(space, arch), n1, n2)
-    return _conclude(1, visits, (), objective, begun, note)
+    return _conclude(1, visits, None, objective, begun, note)
 
 
 def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequence[str] | None = None) -> StageResult:
@@ -108,9 +111,10 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
     for substage in space.substages(order):
         configs = [problem.preset(space, arch) for arch in substage.candidates(best.trial.config.arch)]
         steps = [Visit(2, substage.name, len(visits) + i, planned_trial(c)) for i, c in enumerate(configs)]
-        visits += evaluate_steps(problem, space, objective, steps, objective.of(best.trial))
+        early_stop = _early_stop(problem, space, [*previous.earlier, *previous.visits, *visits])
+        visits += evaluate_steps(problem, space, objective, steps, objective.of(best.trial), early_stop)
         best = best_visits([best, *visits], objective)[0]
-    return _conclude(2, visits, (best,), objective, begun, "" if visits else "nothing to vary")
+    return _conclude(2, visits, previous, objective, begun, "" if visits else "nothing to vary")
 
 
 def stage3(
@@ -136,9 +140,10 @@ def stage3(
         if trial.config.arch == arch:
             optimizer.tell(trial.config.training, objective.of(trial))
             told.append(trial)
-    explore = _Explorer(problem, space, objective, previous.best, told)
+    earlier = (*previous.earlier, *previous.visits)
+    explore = _Explorer(problem, space, objective, told, previous.best, earlier)
     visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
-    return _conclude(3, visits, (previous.best,), objective, begun, note)
+    return _conclude(3, visits, previous, objective, begun, note)
 
 
 def _check_arguments(problem: object, space: object, previous: object = NOTHING) -> None:
@@ -189,7 +194,7 @@ def _optimizer(problem: Problem, domain: Any, n1: int, n2: int, n3: int) -> Opti
 
 
 def _told(problem: Problem) -> list[Trial]:
-    return [trial for trial in problem.history if trial.status != "pruned"]
+    return [trial for trial in problem.history if trial.status not in ("pruned", "ended")]
 
 
 @dataclass(frozen=True)
@@ -202,8 +207,9 @@ class _Explorer:
     problem: Problem
     space: Space
     objective: Objective
-    incumbent: Visit | None
     told: Sequence[Trial]
+    incumbent: Visit | None = None
+    earlier: Sequence[Visit] = ()
 
     def __call__(
         self, stage: int, optimizer: Optimizer, to_config: Callable[[Any], Config], n1: int, n2: int
@@ -220,10 +226,11 @@ class _Explorer:
                 Visit(stage, "", len(visits) + i, planned_trial(to_config(point)), p.mu, p.sigma, p.ei)
                 for i, (point, p) in enumerate(planned)
             ]
-            visits += evaluate_steps(self.problem, self.space, self.objective, steps, self._best_f(visits))
+            early_stop = _early_stop(self.problem, self.space, [*self.earlier, *visits], self.told)
+            visits += evaluate_steps(self.problem, self.space, self.objective, steps, self._best_f(visits), early_stop)
             error = self._mean_error(visits)
             for (point, _), visit in zip(planned, visits[len(visits) - len(planned) :], strict=True):
-                optimizer.tell(point, self._value(visit.trial, error))
+                optimizer.tell(point, self._value(visit.trial, error, early_stop))
             if len(planned) < size:
                 return visits, f"ended after {len(visits) - begun} of {n1 + n2} trials: the space has no further config"
         return visits, ""
@@ -246,9 +253,22 @@ class _Explorer:
         errors = [1 - t.val_acc for t in self._known(visits)]
         return sum(errors) / len(errors) if errors else math.nan
 
-    def _value(self, trial: Trial, mean_error: float) -> float:
-        """f; for a pruned trial what it would be with the mean error of the finished ones."""
-        return self.objective.of(trial) if trial.status != "pruned" else self.objective.bound(trial) + mean_error
+    def _value(self, trial: Trial, mean_error: float, early_stop: EarlyStop | None) -> float:
+        """f; for a pruned trial what it would be with the mean error of the finished ones, for an ended one with its
+        expected error."""
+        if trial.status == "pruned":
+            return self.objective.bound(trial) + mean_error
+        if trial.status == "ended" and early_stop is not None:
+            return self.objective.bound(trial) + early_stop.expected_error(trial.curve)
+        return self.objective.of(trial)
+
+
+def _early_stop(
+    problem: Problem, space: Space, visits: Sequence[Visit], told: Sequence[Trial] = ()
+) -> EarlyStop | None:
+    if not problem.early_stop or problem.evaluate is not None:
+        return None
+    return EarlyStop([*told, *(v.trial for v in visits)], problem.n_epochs(space))
 
 
 def _kind(reason: str) -> str:
@@ -257,9 +277,9 @@ def _kind(reason: str) -> str:
 
 
 def _conclude(
-    stage: int, visits: list[Visit], incumbents: tuple[Visit, ...], objective: Objective, begun: float, note: str
+    stage: int, visits: list[Visit], previous: StageResult | None, objective: Objective, begun: float, note: str
 ) -> StageResult:
-    ranked = best_visits([*incumbents, *visits], objective)
+    ranked = best_visits([*([previous.best] if previous else []), *visits], objective)
     if not ranked:
         counts = Counter(_kind(v.trial.reason) for v in visits).most_common()
         reasons = "; ".join(f"{n} × {reason}" for reason, n in counts)
@@ -267,4 +287,5 @@ def _conclude(
             f"stage {stage}: all {len(visits)} trials failed ({reasons}): look at these reasons, then make the space "
             "or the batch size smaller, or the learning rate lower"
         )
-    return StageResult(stage, tuple(visits), ranked[0], objective, time.perf_counter() - begun, note)
+    earlier = (*previous.earlier, *previous.visits) if previous else ()
+    return StageResult(stage, tuple(visits), ranked[0], objective, time.perf_counter() - begun, note, earlier)

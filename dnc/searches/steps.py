@@ -9,6 +9,7 @@ from dataclasses import replace
 from dnc.config import Config
 from dnc.errors import ArgumentError, plain
 from dnc.objective import Objective
+from dnc.searches.early_stop import EarlyStop, Limits, LimitsOf
 from dnc.searches.problem import Problem
 from dnc.searches.pruning import Pruning
 from dnc.space import Space
@@ -21,16 +22,23 @@ def planned_trial(config: Config) -> Trial:
 
 
 def evaluate_steps(
-    problem: Problem, space: Space, objective: Objective, steps: Sequence[Visit], incumbent: float
+    problem: Problem,
+    space: Space,
+    objective: Objective,
+    steps: Sequence[Visit],
+    incumbent: float,
+    early_stop: EarlyStop | None = None,
 ) -> list[Visit]:
     """The planned steps with their trials, in their order; each is reported to the observer once it is decided.
 
     Args:
         steps: visits of planned trials.
         incumbent: the best f of the search so far.
+        early_stop: what the search knows of learning curves, if it may end trainings early.
     """
     done: dict[int, Visit] = {}
-    for index, trial in _decided(problem, space, objective, [s.trial.config for s in steps], incumbent):
+    configs = [s.trial.config for s in steps]
+    for index, trial in _decided(problem, space, objective, configs, incumbent, early_stop):
         done[index] = replace(steps[index], trial=trial)
         if problem.observer is not None:
             problem.observer(done[index])
@@ -38,12 +46,23 @@ def evaluate_steps(
 
 
 def _decided(
-    problem: Problem, space: Space, objective: Objective, configs: Sequence[Config], incumbent: float
+    problem: Problem,
+    space: Space,
+    objective: Objective,
+    configs: Sequence[Config],
+    incumbent: float,
+    early_stop: EarlyStop | None,
 ) -> Iterator[tuple[int, Trial]]:
+    def limits(config: Config) -> Limits:
+        if early_stop is None:
+            return ()
+        (measured,) = problem.evaluator(space).measure([config])
+        return early_stop.limits(incumbent - objective.bound(measured))
+
     if problem.method == "fast":
-        yield from _pruning(problem, space, objective, configs, incumbent)
+        yield from _pruning(problem, space, objective, configs, incumbent, limits)
     elif problem.evaluate is None:
-        yield from problem.evaluator(space).as_finished(configs)
+        yield from problem.evaluator(space).as_finished(configs, limits)
     else:
         yield from _injected(problem, problem.evaluate, configs)
 
@@ -63,7 +82,12 @@ def _injected(
 
 
 def _pruning(
-    problem: Problem, space: Space, objective: Objective, configs: Sequence[Config], incumbent: float
+    problem: Problem,
+    space: Space,
+    objective: Objective,
+    configs: Sequence[Config],
+    incumbent: float,
+    limits: LimitsOf,
 ) -> Iterator[tuple[int, Trial]]:
     """Measure all, then train in the order of the bounds what its bound does not rule out."""
     unique = list(dict.fromkeys(configs))
@@ -89,7 +113,7 @@ def _pruning(
     yield from settled()
     if problem.evaluate is None:
         evaluator = problem.evaluator(space)
-        answers = evaluator.train(feed(), evaluator.side_by_side(len(unique)))
+        answers = evaluator.train(feed(), evaluator.side_by_side(len(unique)), limits)
     else:
         answers = _injected(problem, problem.evaluate, feed())
     for number, trial in answers:
