@@ -1,6 +1,6 @@
 """Whole three-stage MLP searches against the plain way: one w_c, and the paper's family of five.
 
-    usage: python benchmarks/bench_search.py [--images 5000] [--epochs 5] [--seed 0] [--five]
+    usage: python benchmarks/bench_search.py [--images 5000] [--epochs 5] [--seed 0] [--wc 0] [--five]
            python benchmarks/bench_search.py --quality 5 [--images 5000] [--epochs 5] [--keep FOLDER]
            (both: [--n1 15] [--n2 15] [--n3 1000])
 
@@ -66,20 +66,28 @@ class Setting:
         batch: int,
         store: Store | None = None,
         workers: Workers | int = WORKERS,
+        early_stop: bool = False,
     ) -> SearchResult:
         """One search by the project."""
         return dnc.search(
             self.data, dnc.MLPSpace(), wc=wc, epochs=self.epochs, n1=self.n1, n2=self.n2, n3=self.n3, seed=seed,
-            method=method, batch=batch, workers=workers, store=store, progress=False,
+            method=method, batch=batch, early_stop=early_stop, workers=workers, store=store, progress=False,
         )  # fmt: skip
 
     def family(
-        self, seed: int, batch: int, share: bool, store: Store | None = None, workers: Workers | int = WORKERS
+        self,
+        seed: int,
+        batch: int,
+        share: bool,
+        store: Store | None = None,
+        workers: Workers | int = WORKERS,
+        early_stop: bool = False,
     ) -> Sweep:
         """The family of searches, pruned."""
         return dnc.sweep(
             self.data, dnc.MLPSpace(), wcs=WCS, epochs=self.epochs, n1=self.n1, n2=self.n2, n3=self.n3, seed=seed,
-            method="fast", batch=batch, share_history=share, workers=workers, store=store, progress=False,
+            method="fast", batch=batch, early_stop=early_stop, share_history=share, workers=workers, store=store,
+            progress=False,
         )  # fmt: skip
 
 
@@ -112,6 +120,7 @@ def counts(results: Sequence[SearchResult]) -> dict[str, int]:
     return {
         "visits": len(visits),
         "trained": len(trained),
+        "of it in part": len({v.trial.config for v in visits if v.trial.status == "ended" and not v.trial.cached}),
         "pruned": pruned,
         "looked up": len(visits) - len(trained) - pruned,
     }
@@ -130,25 +139,29 @@ def trainings(result: SearchResult) -> list[Config]:
     return list(dict.fromkeys(v.trial.config for v in result.visits))
 
 
-def times(setting: Setting, seed: int, five: bool) -> None:
+def times(setting: Setting, wc: float, seed: int, five: bool) -> None:
     """Costs of the arms, each from nothing."""
     data, space = setting.data, dnc.MLPSpace()
-    print(f"w_c = 0, seed {seed}; load average before: {os.getloadavg()[0]:.2f}")
+    print(f"w_c = {wc:g}, seed {seed}; load average before: {os.getloadavg()[0]:.2f}")
     plain, cost = clocked(
-        lambda: plain_search(data, space, 0.0, setting.epochs, setting.n1, setting.n2, setting.n3, seed)
+        lambda: plain_search(data, space, wc, setting.epochs, setting.n1, setting.n2, setting.n3, seed)
     )
     visits = 2 * (setting.n1 + setting.n2) + len(space.grid_drop) - 1
-    numbers = f"{visits} | {len(plain.trials)} | 0 | {visits - len(plain.trials)}"
-    print("| arm | wall s | CPU s | × wall | × CPU | f | visits | trained | pruned | looked up |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    name = f"plain, w_c = 0 ({plain.proposing:.0f} s of it proposing)"
+    numbers = f"{visits} | {len(plain.trials)} | 0 | 0 | {visits - len(plain.trials)}"
+    print("| arm | wall s | CPU s | × wall | × CPU | f | visits | trained | of it in part | pruned | looked up |")
+    print("|---" * 11 + "|")
+    name = f"plain, w_c = {wc:g} ({plain.proposing:.0f} s of it proposing)"
     print(f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | 1 | 1 | {plain.f:.4f} | {numbers} |", flush=True)
-    for method, batch in (("paper", 1), ("fast", 2), ("fast", 4)):
-        result, own = clocked(lambda m=method, b=batch: setting.search(0.0, seed, m, b))
-        print(row(f'search(method="{method}", batch={batch})', own, cost, [result]), flush=True)
-    for share in (False, True):
-        family, own = clocked(lambda s=share: setting.family(seed, 4, s))
-        name = f'sweep of 5 w_c (method="fast", batch=4, share_history={share})'
+    for method, batch, early in (("paper", 1, False), ("fast", 2, False), ("fast", 2, True)):
+        result, own = clocked(lambda m=method, b=batch, e=early: setting.search(wc, seed, m, b, early_stop=e))
+        name = f'search(method="{method}", batch={batch}{", early_stop=True" if early else ""})'
+        print(row(name, own, cost, [result]), flush=True)
+    if wc:
+        return
+    for share, early in ((False, False), (True, False), (True, True)):
+        family, own = clocked(lambda s=share, e=early: setting.family(seed, 2, s, early_stop=e))
+        options = f"share_history={share}{', early_stop=True' if early else ''}"
+        name = f'sweep of 5 w_c (method="fast", batch=2, {options})'
         print(row(name, own, cost, list(family.results.values())), flush=True)
     print(f"\ntarget of a sweep: half of one plain search, {cost.wall / 2:.1f} s of wall time")
     print(f"load average after: {os.getloadavg()[0]:.2f}", flush=True)
@@ -177,16 +190,15 @@ def quality(setting: Setting, seeds: int, folder: str | None) -> None:
             for wc in WCS:
                 best = setting.search(wc, seed, "paper", 1, store, pool).best
                 arms.setdefault("independent, paper", {}).setdefault(wc, []).append(best.f)
-            for batch in (2, 4):
-                for wc in (0.0, 0.1):
-                    best = setting.search(wc, seed, "fast", batch, store, pool).best
-                    arms.setdefault(f"independent, fast, batch {batch}", {}).setdefault(wc, []).append(best.f)
-            for share in (False, True):
-                family = setting.family(seed, 4, share, store, pool)
-                for wc, result in family.results.items():
-                    arms.setdefault(f"sweep, fast, batch 4, share_history={share}", {}).setdefault(wc, []).append(
-                        result.best.f
-                    )
+            for batch, early in ((2, False), (4, False), (2, True)):
+                name = f"independent, fast, batch {batch}{', early_stop' if early else ''}"
+                for wc in WCS:
+                    best = setting.search(wc, seed, "fast", batch, store, pool, early).best
+                    arms.setdefault(name, {}).setdefault(wc, []).append(best.f)
+            for early in (False, True):
+                name = f"sweep, fast, batch 2, share_history{', early_stop' if early else ''}"
+                for wc, result in setting.family(seed, 2, True, store, pool, early).results.items():
+                    arms.setdefault(name, {}).setdefault(wc, []).append(result.best.f)
             print(f"seed {seed} done", flush=True)
     print(quality_table(arms))
 
@@ -221,6 +233,7 @@ def main() -> None:
     parser.add_argument("--n2", type=int, default=15)
     parser.add_argument("--n3", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wc", type=float, default=0.0, help="w_c of the single searches (0)")
     parser.add_argument("--quality", type=int, metavar="SEEDS", help="compare final f over so many seeds")
     parser.add_argument("--five", action="store_true", help="also price five plain searches")
     parser.add_argument("--keep", metavar="FOLDER", help="with --quality: keep the stores, to go on from them")
@@ -233,7 +246,7 @@ def main() -> None:
     if o.quality:
         quality(setting, o.quality, o.keep)
     else:
-        times(setting, o.seed, o.five)
+        times(setting, o.wc, o.seed, o.five)
 
 
 if __name__ == "__main__":
