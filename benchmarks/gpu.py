@@ -4,10 +4,11 @@
 
 1. Correct: the same configs trained on the CPU and on the GPU, augmented images, predictions of one network on both.
 2. Fast: seconds of a training epoch, a plain eager loop against this engine (batches gathered and augmented on the
-   device, bfloat16, channels_last, fused Adam, no waiting within an epoch), in turns, medians over rounds.
+   device, bfloat16, channels_last, fused Adam, no waiting within an epoch), launched step by step and replayed from
+   CUDA graphs, in turns, medians over rounds.
 3. In use: a search of CNNs for CIFAR-10 at a stated budget, where its files are under $DNC_DATA.
 
-The engine uses no CUDA graphs, so there is no column of them. Without a CUDA device it says so, and that is all.
+The engine itself uses no CUDA graphs: they would have to gain first. Without a CUDA device it says so, and that is all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from baseline import Baseline
+from graphs import Capture, GraphedStepper, cuda_graph
 
 import dnc
 from dnc.config import CNN, MLP, Architecture, Config, Training
@@ -31,7 +33,7 @@ from dnc.errors import DataError
 from dnc.training.engine import Engine, machine_name, select_engine
 from dnc.training.loop import run_epoch, train
 from dnc.training.predict import predict_logits
-from dnc.training.step import build_stepper
+from dnc.training.step import EagerStepper
 
 NO_DEVICE = "no CUDA device: not measured"
 EPOCHS = 4  # of the trainings that are compared
@@ -72,16 +74,18 @@ class Check:
 
 @dataclass(frozen=True)
 class EpochTimes:
-    """Seconds of an epoch in rounds, the plain way and with the engine, next to each other."""
+    """Seconds of an epoch in rounds: the plain way, with the engine, and with CUDA graphs, next to each other."""
 
     name: str
     plain: tuple[float, ...]
     engine: tuple[float, ...]
+    graphs: tuple[float, ...]
 
     def __str__(self) -> str:
-        ratio = statistics.median(a / b for a, b in zip(self.plain, self.engine, strict=True))
-        plain, engine = statistics.median(self.plain), statistics.median(self.engine)
-        return f"| {self.name} | {plain:.3f} | {engine:.3f} | {ratio:.2f} |"
+        ways = (self.plain, self.engine, self.graphs)
+        seconds = (f"{statistics.median(way):.3f}" for way in ways)
+        ratios = (statistics.median(a / b for a, b in zip(self.plain, way, strict=True)) for way in ways[1:])
+        return f"| {self.name} | {' | '.join(seconds)} | {' | '.join(f'{r:.2f}' for r in ratios)} |"
 
 
 # ---- correctness ------------------------------------------------------------------------------------------------
@@ -152,6 +156,17 @@ def compare_predictions(first: Engine, second: Engine, data: Dataset) -> Check:
     return Check("logits of one network, relative", float(np.abs(a - b).max() / np.abs(a).max()), allowed)
 
 
+def compare_graphs(engine: Engine, data: Dataset, capture: Capture = cuda_graph) -> Check:
+    """Train losses of epochs launched step by step and replayed, with dropout and two learning rates."""
+    arch = CNN((12, 16, 24), pools=(1,), batchnorm=(1, 2, 3), dropout=(0.0, 0.1, 0.2))
+    config = Config(arch, Training(lr=5e-3, batch_size=32))
+    launched, replayed = (EagerStepper(config, data, engine, 0) for _ in range(2))
+    graphed = GraphedStepper(replayed, capture)
+    losses = [[run_epoch(s, k, 5e-3 / (k + 1)).train_loss for k in range(2)] for s in (launched, graphed)]
+    worst = max(abs(a - b) / max(a, 0.1) for a, b in zip(*losses, strict=True))
+    return Check(f"CUDA graphs, {engine.dtype}: losses, relative", worst, CURVE_TOLERANCE)
+
+
 def correctness(first: Engine, second: Engine, best: Engine, n: int = 1600) -> list[Check]:
     """All comparisons: `first` against `second` (both float32), and against `best`, the second device's default."""
     data, augmented = striped(n), striped(n, augment=True)
@@ -171,18 +186,23 @@ def checks_table(checks: Sequence[Check]) -> str:
 # ---- speed ------------------------------------------------------------------------------------------------------
 
 
-def epochs_of(config: Config, data: Dataset, engine: Engine) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Functions that train one epoch, the plain way and with the engine; both wait for the device at the end."""
+def epochs_of(config: Config, data: Dataset, engine: Engine, capture: Capture = cuda_graph) -> list[Callable[[], None]]:
+    """Functions that train one epoch: the plain way, with the engine, with CUDA graphs; each waits for the device."""
     baseline = Baseline(config, data, device=engine.device)
-    stepper = build_stepper(config, replace(data, x_val=data.x_val[:0], y_val=data.y_val[:0]), engine, seed=0)
+    unseen = replace(data, x_val=data.x_val[:0], y_val=data.y_val[:0])
+    launched, replayed = (EagerStepper(config, unseen, engine, seed=0) for _ in range(2))
+    graphed = GraphedStepper(replayed, capture)
 
     def plain() -> None:
         baseline.epoch()
 
     def own() -> None:
-        run_epoch(stepper, 0, config.training.lr)
+        run_epoch(launched, 0, config.training.lr)
 
-    return plain, own
+    def graphs() -> None:
+        run_epoch(graphed, 0, config.training.lr)
+
+    return [plain, own, graphs]
 
 
 def epoch_times(
@@ -192,10 +212,10 @@ def epoch_times(
     now: Callable[[], float] = time.perf_counter,
     wait: Callable[[], None] = lambda: None,
 ) -> EpochTimes:
-    """Time both ways in turns, after a round that warms up.
+    """Time the ways in turns, after a round that warms up.
 
     Args:
-        ways: the plain way, and the engine's.
+        ways: the plain way, the engine's, and that of CUDA graphs.
         now: the clock.
         wait: returns when the device has nothing left to do.
     """
@@ -208,8 +228,7 @@ def epoch_times(
             wait()
             if number:
                 column.append(now() - begun)
-    plain, engine = (tuple(column) for column in columns)
-    return EpochTimes(name, plain, engine)
+    return EpochTimes(name, *map(tuple, columns))
 
 
 def random_images(n: int, augment: bool) -> Dataset:
@@ -218,15 +237,18 @@ def random_images(n: int, augment: bool) -> Dataset:
     return Dataset.from_arrays(x, np.arange(len(x)) % 10, augment=augment, layout="NCHW", val_fraction=1 / 11)
 
 
-def speed_table(engine: Engine, rounds: int, images: int, show: Callable[[str], None]) -> None:
+def speed_table(
+    engine: Engine, rounds: int, images: int, show: Callable[[str], None], capture: Capture = cuda_graph
+) -> None:
     """Epochs of several networks and batch sizes, in memory and augmented."""
-    show(f"| network, batch, data ({images:,} images of 32x32) | plain (s) | {engine.id} (s) | times faster |")
-    show("|---|---|---|---|")
+    columns = ("plain (s)", f"{engine.id} (s)", "CUDA graphs (s)", "times faster", "times faster, graphs")
+    show(f"| network, batch, data ({images:,} images of 32x32) | {' | '.join(columns)} |")
+    show("|---" * (1 + len(columns)) + "|")
     for augment in (False, True):
         data = random_images(images, augment)
         for name, arch in NETWORKS.items():
             for batch in BATCHES:
-                ways = epochs_of(Config(arch, Training(batch_size=batch)), data, engine)
+                ways = epochs_of(Config(arch, Training(batch_size=batch)), data, engine, capture)
                 kind = "augmented" if augment else "in memory"
                 # the plain way augments image by image, seconds an epoch: two rounds tell enough
                 found = epoch_times(
@@ -273,6 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     best = select_engine("cuda", family="cnn")
     print(f"{machine_name(best)}, torch {torch.__version__}, CUDA {torch.version.cuda}\n")
     checks = correctness(Engine(), Engine("cuda"), best)
+    checks.append(compare_graphs(best, striped(1600, augment=True)))
     print(checks_table(checks), flush=True)
     print()
     speed_table(best, o.rounds, o.images, lambda line: print(line, flush=True))

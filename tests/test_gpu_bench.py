@@ -39,7 +39,7 @@ def gpu() -> Iterator[ModuleType]:
         yield module
     finally:
         sys.path.remove(str(FOLDER))
-        for name in (spec.name, "baseline"):
+        for name in (spec.name, "baseline", "graphs"):
             sys.modules.pop(name, None)
 
 
@@ -109,22 +109,41 @@ def test_epochs_are_timed_in_turns(gpu: ModuleType) -> None:
 
     waits = count()
     found = gpu.epoch_times(
-        "net", [way("plain", [9, 4, 6, 8]), way("engine", [9, 1, 2, 4])], 3, now=lambda: now, wait=lambda: next(waits)
+        "net",
+        [way("plain", [9, 4, 6, 8]), way("engine", [9, 1, 2, 4]), way("graphs", [9, 1, 1, 4])],
+        3,
+        now=lambda: now,
+        wait=lambda: next(waits),
     )
-    assert order == ["plain", "engine"] * 4
-    assert next(waits) == 16, "waited before and after each"
+    assert order == ["plain", "engine", "graphs"] * 4
+    assert next(waits) == 24, "waited before and after each"
     assert (found.plain, found.engine) == ((4, 6, 8), (1, 2, 4)), "without the round that warms up"
-    assert str(found) == "| net | 6.000 | 2.000 | 3.00 |", "medians of the times and of the rounds' ratios"
+    assert str(found) == "| net | 6.000 | 2.000 | 1.000 | 3.00 | 4.00 |", "medians of the times and of the ratios"
 
 
 def test_both_ways_train_an_epoch(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     monkeypatch.setattr(gpu, "NETWORKS", {"tiny": CNN((4, 4), pools=(1, 2))})
-    gpu.speed_table(CPU, 1, 130, lines.append)
+    gpu.speed_table(CPU, 1, 130, lines.append, capture=lambda body, _: body)
     assert CPU.id in lines[0]
     kinds = [line.split("|")[1].strip() for line in lines[2:]]
     assert kinds == [f"tiny, {b}, {kind}" for kind in ("in memory", "augmented") for b in gpu.BATCHES]
-    assert all(float(cell) > 0 for line in lines[2:] for cell in line.split("|")[2:5])
+    assert all(float(cell) > 0 for line in lines[2:] for cell in line.split("|")[2:7])
+
+
+def test_replayed_steps_are_the_same_steps(gpu: ModuleType) -> None:
+    """A stand-in for CUDA graphs: what is recorded is run only when it is replayed, one record a learning rate."""
+    records: list[int] = []
+
+    def capture(body: Any, generators: Any) -> Any:
+        records.append(len(generators))
+        return body
+
+    check = gpu.compare_graphs(CPU, gpu.striped(300, augment=True), capture)
+    assert check.deviation == 0.0
+    assert records == [2, 2], "for each rate one, with the generators of augmentation and dropout"
+    broken = gpu.compare_graphs(CPU, gpu.striped(300, augment=True), lambda body, _: lambda: None)
+    assert not broken.ok, "a record that does nothing is found out"
 
 
 @pytest.mark.parametrize("augment", [False, True])
