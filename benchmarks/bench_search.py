@@ -190,7 +190,7 @@ def quality(setting: Setting, seeds: int, folder: str | None) -> None:
             for wc in WCS:
                 best = setting.search(wc, seed, "paper", 1, store, pool).best
                 arms.setdefault("independent, paper", {}).setdefault(wc, []).append(best.f)
-            for batch, early in ((2, False), (4, False), (2, True)):
+            for batch, early in ((2, False), (2, True)):
                 name = f"independent, fast, batch {batch}{', early_stop' if early else ''}"
                 for wc in WCS:
                     best = setting.search(wc, seed, "fast", batch, store, pool, early).best

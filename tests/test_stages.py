@@ -162,18 +162,24 @@ def test_history_informs_the_model_and_its_best_trial_is_a_contender() -> None:
     assert all(v.trial.config not in known for v in told.visits[2:])  # BO never proposes what it knows
 
 
-def test_in_stage_3_history_contends_only_if_it_beats_the_preset() -> None:
+def test_in_stage_3_the_best_hyperparameters_of_the_history_contend() -> None:
     space = MLPSpace()
     previous = stage1(problem(analytic(mlp_accuracy)), space)
     arch = previous.best.trial.config.arch
 
-    def contenders(val_acc: float) -> list[Config]:
-        trial = Trial(Config(arch, Training(lr=2e-3)), val_acc, previous.best.trial.t_tr, 10)
+    def contenders(told: MLP | CNN, lr: float, val_acc: float) -> list[Config]:
+        preset = problem(analytic(mlp_accuracy)).preset(space, arch).training
+        training = preset if lr == preset.lr else Training(lr=lr)
+        trial = Trial(Config(told, training), val_acc, previous.best.trial.t_tr, 10)
         s3 = stage3(problem(analytic(mlp_accuracy), history=(trial,)), space, previous, n1=2, n2=1)
         return [v.trial.config for v in s3.visits if v.substage == "history"]
 
-    assert contenders(previous.best.trial.val_acc - 0.01) == []
-    assert contenders(1.0) == [Config(arch, Training(lr=2e-3))]
+    worse, better = previous.best.trial.val_acc - 0.2, 1.0
+    # better or worse, it is tuned; the preset itself is not
+    assert contenders(arch, 2e-3, better) == [Config(arch, Training(lr=2e-3))]
+    assert contenders(arch, 1e-3, previous.best.trial.val_acc) == []
+    assert contenders(MLP((33,)), 2e-3, worse) == [Config(arch, Training(lr=2e-3))]
+    assert contenders(CNN((16,)), 2e-3, better) == []
 
 
 def test_batches_of_proposals_do_not_repeat() -> None:

@@ -88,7 +88,7 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
         if same_family and trial.config == problem.preset(space, space.preset(arch.widths)):
             optimizer.tell(arch, objective.of(trial))
             told.append(trial)
-    explore = _Explorer(problem, space, objective, told)
+    explore = _Explorer(problem, space, objective, told, [t.config.arch for t in _best(told, objective)])
     visits, note = explore(1, optimizer, lambda arch: problem.preset(space, arch), n1, n2)
     return _conclude(1, visits, None, objective, begun, note)
 
@@ -123,6 +123,7 @@ def stage3(
     """Stage 3: search learning rate, weight decay and batch size of the architecture found, n1 + n2 trials.
 
     The preset that stages 1 and 2 used is a contender at the end. In `method="paper"` the model is not told of it.
+    With a history, the hyperparameters that were best in it are tried first, also those of another architecture.
 
     Args:
         problem, space, n1, n2, n3: as in stage 1.
@@ -135,13 +136,15 @@ def stage3(
     begun = time.perf_counter()
     objective, arch = previous.objective, previous.best.trial.config.arch
     domain = space.stage3(max_batch=None if problem.data is None else problem.data.n_train)
-    optimizer, told = _optimizer(problem, domain, n1, n2, n3), list[Trial]()
-    for trial in _told(problem):
-        if trial.config.arch == arch:
-            optimizer.tell(trial.config.training, objective.of(trial))
-            told.append(trial)
+    optimizer, told = _optimizer(problem, domain, n1, n2, n3), _told(problem)
+    own, tuned = [t for t in told if t.config.arch == arch], [t for t in told if _is_tuned(problem, space, t.config)]
+    for trial in own:
+        optimizer.tell(trial.config.training, objective.of(trial))
+    # the best for this architecture, if it beats the preset, and what was best for any
+    contenders = [t for t in _best(own, objective) if objective.of(t) < previous.f] + _best(tuned, objective)
+    points = list(dict.fromkeys(t.config.training for t in contenders))
     earlier = (*previous.earlier, *previous.visits)
-    explore = _Explorer(problem, space, objective, told, previous.best, earlier)
+    explore = _Explorer(problem, space, objective, told, points, previous.best, earlier)
     visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
     return _conclude(3, visits, previous, objective, begun, note)
 
@@ -197,24 +200,54 @@ def _told(problem: Problem) -> list[Trial]:
     return [trial for trial in problem.history if trial.status not in ("pruned", "ended")]
 
 
+def _best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """The best of the trials, or none if there is none."""
+    best = min(trials, key=objective.of, default=None)
+    return [best] if best is not None and best.ok else []
+
+
+def _is_tuned(problem: Problem, space: Space, config: Config) -> bool:
+    """Whether a config's training hyperparameters can be tried here, and are not just its architecture's presets."""
+    if isinstance(config.arch, CNN) != isinstance(space, CNNSpace):
+        return False
+    fits = problem.data is None or config.training.batch_size <= problem.data.n_train
+    return fits and config != problem.preset(space, config.arch)
+
+
 @dataclass(frozen=True)
 class _Explorer:
-    """Ask, evaluate, tell: n1 points at once, then n2 in batches.
+    """Evaluate the contenders, then ask, evaluate, tell: n1 points at once, then n2 in batches.
 
-    The best trial of the history is a contender, the first step: a known point is never proposed, and could not win.
+    The best of the history is a contender: a known point is never proposed, and could not win.
     """
 
     problem: Problem
     space: Space
     objective: Objective
     told: Sequence[Trial]
+    contenders: Sequence[Any]  # points
     incumbent: Visit | None = None
     earlier: Sequence[Visit] = ()
 
     def __call__(
         self, stage: int, optimizer: Optimizer, to_config: Callable[[Any], Config], n1: int, n2: int
     ) -> tuple[list[Visit], str]:
-        visits = self._contender(stage)
+        visits: list[Visit] = []
+
+        def evaluate(points: Sequence[Any], substage: str, proposals: Sequence[Proposal]) -> None:
+            steps = [
+                Visit(stage, substage, len(visits) + i, planned_trial(to_config(point)), p.mu, p.sigma, p.ei)
+                for i, (point, p) in enumerate(zip(points, proposals, strict=True))
+            ]
+            early_stop = _early_stop(self.problem, self.space, [*self.earlier, *visits], self.told)
+            visits.extend(
+                evaluate_steps(self.problem, self.space, self.objective, steps, self._best_f(visits), early_stop)
+            )
+            error = self._mean_error(visits)
+            for point, visit in zip(points, visits[len(visits) - len(points) :], strict=True):
+                optimizer.tell(point, self._value(visit.trial, error, early_stop))
+
+        evaluate(self.contenders, "history", [Proposal(point) for point in self.contenders])
         begun, total = len(visits), len(visits) + n1 + n2
         first = n1 if self.problem.optimizer == "bayesian" else n1 + n2  # nothing to learn from: all at once
         while len(visits) < total:
@@ -222,26 +255,10 @@ class _Explorer:
             planned: list[tuple[Any, Proposal]] = []
             while len(planned) < size and (point := optimizer.ask()) is not None:
                 planned.append((point, optimizer.last))
-            steps = [
-                Visit(stage, "", len(visits) + i, planned_trial(to_config(point)), p.mu, p.sigma, p.ei)
-                for i, (point, p) in enumerate(planned)
-            ]
-            early_stop = _early_stop(self.problem, self.space, [*self.earlier, *visits], self.told)
-            visits += evaluate_steps(self.problem, self.space, self.objective, steps, self._best_f(visits), early_stop)
-            error = self._mean_error(visits)
-            for (point, _), visit in zip(planned, visits[len(visits) - len(planned) :], strict=True):
-                optimizer.tell(point, self._value(visit.trial, error, early_stop))
+            evaluate([point for point, _ in planned], "", [proposal for _, proposal in planned])
             if len(planned) < size:
                 return visits, f"ended after {len(visits) - begun} of {n1 + n2} trials: the space has no further config"
         return visits, ""
-
-    def _contender(self, stage: int) -> list[Visit]:
-        """The step that looks up the best told trial, if it beats the incumbent."""
-        best = min(self.told, key=self.objective.of, default=None)
-        if best is None or not self.objective.of(best) < self._best_f([]):
-            return []
-        step = Visit(stage, "history", 0, planned_trial(best.config))
-        return evaluate_steps(self.problem, self.space, self.objective, [step], self._best_f([]))
 
     def _known(self, visits: Sequence[Visit]) -> list[Trial]:
         return [v.trial for v in ([self.incumbent] if self.incumbent else []) + list(visits) if v.trial.ok]
