@@ -16,6 +16,9 @@ DIRECT = Engine(kind="direct")
 REDUCED = Engine(kind="direct", dtype="bfloat16")
 
 
+SMALL = 2**14  # for `REDUCED_FROM`: some of the products of these small perceptrons are then computed in bfloat16
+
+
 def flat_data(n: int, features: int = 20, classes: int = 5) -> Dataset:
     """Noisy rows whose class is the bright feature; about 4/5 of the n are for training."""
     rng = np.random.default_rng(0)

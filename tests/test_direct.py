@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small_perceptrons import DIRECT, REDUCED, assert_same_bits, config, flat_data
+from small_perceptrons import DIRECT, REDUCED, SMALL, assert_same_bits, config, flat_data
 from small_training import CNN_CONFIG, CPU, MLP_CONFIG, numbers, stripes
 
 from dnc.config import ACTIVATIONS
 from dnc.errors import ArgumentError
 from dnc.networks.layers import ACTIVATIONS as FUNCTIONS
+from dnc.training import direct, feed
 from dnc.training import engine as engines
-from dnc.training import feed
 from dnc.training.adam import FlatAdam
 from dnc.training.clock import measure_reference, measure_t_tr
 from dnc.training.direct import DirectStack
@@ -24,6 +24,12 @@ from dnc.training.engine import Engine, select_engine
 from dnc.training.loop import train
 from dnc.training.predict import predict_logits
 from dnc.training.stack import train_stack
+
+
+@pytest.fixture(autouse=True)
+def _small_products_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "REDUCED_FROM", SMALL)
+
 
 # --- against autograd and torch's optimizer
 
@@ -133,11 +139,15 @@ def test_engines_of_the_families(monkeypatch: pytest.MonkeyPatch) -> None:
     for native, dtype in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(engines, "native_bfloat16", lambda native=native: native)
         assert select_engine("cpu", family="mlp") == Engine("cpu", dtype, kind="direct")
-        assert select_engine("cpu", family="mlp").id == f"direct-cpu-{dtype}-1"
+        assert select_engine("cpu", family="mlp").id == f"direct-cpu-{dtype}-{2 if native else 1}"
         assert select_engine("cpu", family="cnn").kind == "eager"
         assert select_engine("cpu", "float32", "mlp") == DIRECT
         assert select_engine("cpu") == CPU
-    assert Engine.parse("direct-cpu-bfloat16-1") == REDUCED
+    assert Engine.parse("direct-cpu-bfloat16-2") == REDUCED
+    with pytest.raises(ArgumentError, match="engine version"):
+        Engine.parse("direct-cpu-bfloat16-1")
+    with pytest.raises(ArgumentError, match="engine version"):
+        Engine(version=2)
     with pytest.raises(ArgumentError, match="CPU only"):
         Engine.parse("direct-cuda-float32-1")
     with pytest.raises(ArgumentError, match="did you mean 'mlp'"):
@@ -156,9 +166,14 @@ def test_native_bfloat16_is_read_from_the_cpus_flags(monkeypatch: pytest.MonkeyP
         assert engines.native_bfloat16.__wrapped__() is native
 
 
-@pytest.mark.parametrize("hidden", [(), (16,), (16, 8)], ids=str)
-def test_bfloat16_is_close_to_float32_and_used_from_batch_96_on(hidden: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("hidden", [(), (16,), (16, 8), (3, 30, 40)], ids=str)
+def test_bfloat16_is_close_to_float32_and_used_for_large_products(
+    hidden: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = flat_data(600)
+    widths = (20, *(hidden or (5,)))
+    largest = max(a * b for a, b in zip(widths, widths[1:], strict=False))
+    monkeypatch.setattr(direct, "REDUCED_FROM", 96 * largest)
     for batch_size in (95, 96):
         c = config(*hidden, drop=0.2, batch_size=batch_size)
         full, half = train(c, data, 3, 0, DIRECT), train(c, data, 3, 0, REDUCED)
@@ -171,7 +186,7 @@ def test_a_cnn_is_refused() -> None:
     for call in (train, lambda c, *a: train_stack([c, c], *a)):
         with pytest.raises(ArgumentError, match="trains MLPs only"):
             call(CNN_CONFIG, stripes(), 1, 0, DIRECT)
-    with pytest.raises(ArgumentError, match=r"batch sizes \[32, 64\]"):
+    with pytest.raises(ArgumentError, match=r"\[\(32, False\), \(64, False\)\]"):
         DirectStack([config(4), config(4, batch_size=64)], flat_data(100), DIRECT, 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,18 +10,26 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_perceptrons import DIRECT, REDUCED, assert_same_bits, config, flat_data
+from small_perceptrons import DIRECT, REDUCED, SMALL, assert_same_bits, config, flat_data
 from small_training import CNN_CONFIG, CPU, MLP_CONFIG, numbers, stripes
 
 from dnc.config import ACTIVATIONS, MLP, Config, Training
 from dnc.data.dataset import Dataset
-from dnc.training import stack
+from dnc.errors import ArgumentError
+from dnc.training import direct, stack
 from dnc.training.direct import DirectStack
 from dnc.training.engine import Engine
 from dnc.training.layout import plan_layout
 from dnc.training.loop import Outcome, train
 from dnc.training.stack import train_stack
 from dnc.training.step import TrainingFailed
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_products_are_reduced() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct, "REDUCED_FROM", SMALL)
+        yield
 
 
 def check_companions(configs: Sequence[Config], data: Dataset, engine: Engine, orders: Sequence[Sequence[int]]) -> None:
@@ -61,6 +69,27 @@ def test_any_stack_of_any_size_changes_no_bit(draw: st.DataObject) -> None:
     engine = draw.draw(st.sampled_from([DIRECT, REDUCED]), label="engine")
     features = draw.draw(st.integers(5, 90), label="features")
     check_companions(configs, flat_data(250, features), engine, [range(len(configs))])
+
+
+def test_products_are_reduced_by_their_own_size() -> None:
+    """Next to each other in one network, and whatever the companions are; those of a stack agree in the first."""
+    data, wide = flat_data(410, features=41), config(33, 3, 200, 100, batch_size=64)
+    small, narrow = config(30, 40, 2, batch_size=64), config(6, batch_size=64)
+    assert direct.reduced_layers(wide, data, REDUCED) == (True, False, True, True)
+    assert direct.reduced_layers(small, data, REDUCED) == (True, True, False)
+    assert direct.reduced_layers(narrow, data, REDUCED) == (False,)
+    assert direct.reduced_layers(wide, data, DIRECT) == (False,) * 4
+    layout = plan_layout([wide.arch, small.arch, config(7, 8).arch], 41, 5)  # type: ignore[list-item]
+    fast = [direct.reduced_layers(c, data, REDUCED) for c in (wide, small)] + [(True, False)]
+    spans = direct.reduced_spans(layout, fast)
+    places = [net.weights[k] for net, flags in zip(layout.nets, fast, strict=True) for k in range(1, len(flags))]
+    inside = [any(a <= start and start + out * n <= b for a, b in spans) for start, out, n in places]
+    assert inside == [False, True, True, True, False, False]
+    assert spans[0] == (0, layout.rows * 41)
+    assert len(spans) == 2  # the neighbours are one part
+    check_companions([wide, small, narrow], data, REDUCED, [[0, 1], [2, 1, 0]])
+    with pytest.raises(ArgumentError, match=r"\[\(64, False\), \(64, True\)\]"):
+        DirectStack([small, narrow], data, REDUCED, 0)
 
 
 def test_the_stacks_above_are_really_stacks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,17 +21,16 @@ _aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Flats:
-    """The flat vectors of a stack: weights and gradients, and those of the products, maybe in a reduced type."""
+    """The flat vectors of a stack: weights and gradients, and those of the products, maybe in a reduced type.
+
+    `fast` tells of each network which of its hidden layers' products are computed in the type of `products`.
+    """
 
     values: Tensor
     grads: Tensor
     products: Tensor
     product_grads: Tensor
-
-    @property
-    def reduced(self) -> bool:
-        """Whether the products are computed in another type than the rest."""
-        return self.products.dtype != self.values.dtype
+    fast: tuple[tuple[bool, ...], ...]
 
 
 class Batch:
@@ -50,8 +49,10 @@ class Batch:
         self._z = torch.zeros(layout.rows, size, dtype=kind)
         self._h = self._z if layout.relu_rows == layout.hidden_rows else torch.zeros_like(self._z)
         self._d = torch.zeros_like(self._z)
-        self._reduced = torch.zeros_like(self._z, dtype=flats.products.dtype) if flats.reduced else None
-        self._weights, self._weight_grads = layout.first(flats.products), layout.first(flats.product_grads)
+        reduced = flats.fast[0][0]  # the first layer is one product of all networks
+        self._reduced = torch.zeros_like(self._z, dtype=flats.products.dtype) if reduced else None
+        self._weights = layout.first(flats.products if reduced else flats.values)
+        self._weight_grads = layout.first(flats.product_grads if reduced else flats.grads)
         self._bias, self._bias_grad = layout.first_bias(flats.values).unsqueeze(1), layout.first_bias(flats.grads)
         # more classes than there are, so that each network's are aligned: their probability is exactly 0
         n_padded = aligned(n_classes, row_step([size]))
@@ -125,7 +126,6 @@ class _Net:
         self.threshold = threshold(layout.arch.drop)
         self.scale = LEVELS / (LEVELS - self.threshold)
         self.weights, self.weight_grads = layout.matrices(flats.values), layout.matrices(flats.grads)
-        self.fast, self.fast_grads = layout.matrices(flats.products), layout.matrices(flats.product_grads)
         self.biases = [bias.unsqueeze(1) for bias in layout.vectors(flats.values)]
         self.bias_grads = layout.vectors(flats.grads)
         self.logits, self.g = batch._logits[index, : batch.n_classes], batch._g[index, : batch.n_classes]
@@ -140,12 +140,7 @@ class _Net:
             self.masks.append(batch._masks[mask_row : mask_row + width])
             mask_row += width
         self.h_turned, self.weights_turned = self.h[-1].t(), self.weights[-1].t()
-        # inputs, results and gradients of the middle layers' products
-        kind = flats.products.dtype
-        self.reduced = flats.reduced and self.depth > 1
-        self.h_fast = [torch.zeros_like(h, dtype=kind) for h in self.h] if self.reduced else self.h
-        self.z_fast = [torch.zeros_like(z, dtype=kind) for z in self.z] if self.reduced else self.z
-        self.d_fast = [torch.zeros_like(d, dtype=kind) for d in self.d] if self.reduced else self.d
+        self.middle = [_Middle(self, flats, index, k) for k in range(1, self.depth)]
 
         if self.threshold:
             self._words = torch.zeros((sum(layout.arch.hidden) * size + 7) // 8, dtype=torch.int64)
@@ -165,12 +160,8 @@ class _Net:
         if not self.depth:
             self.logits.copy_(self.z[0])
             return
-        for k in range(1, self.depth):
-            if self.reduced:
-                self.h_fast[k - 1].copy_(self.h[k - 1])
-            torch.mm(self.fast[k], self.h_fast[k - 1], out=self.z_fast[k])
-            if self.reduced:
-                self.z[k].copy_(self.z_fast[k])
+        for k, product in enumerate(self.middle, 1):
+            product.forward()
             if self.threshold:
                 self.z[k].mul_(self.scale)
             self.z[k].add_(self.biases[k])
@@ -196,12 +187,38 @@ class _Net:
             torch.sum(d, 1, out=self.bias_grads[k])
             if self.threshold:
                 d.mul_(self.scale)
-            if self.reduced:
-                d = self.d_fast[k].copy_(d)
-            torch.mm(d, self.h_fast[k - 1].t(), out=self.fast_grads[k])
-            torch.mm(self.fast[k].t(), d, out=self.d_fast[k - 1])
-            if self.reduced:
-                self.d[k - 1].copy_(self.d_fast[k - 1])
+            self.middle[k - 1].backward()
+
+
+class _Middle:
+    """The products of middle layer `layer` of a network with the activations below: in its type, or converted."""
+
+    def __init__(self, net: _Net, flats: Flats, index: int, layer: int) -> None:
+        below, fast = layer - 1, flats.fast[index][layer]
+        weights, grads = (flats.products, flats.product_grads) if fast else (flats.values, flats.grads)
+        self._weights, self._grads = net.layout.matrices(weights)[layer], net.layout.matrices(grads)[layer]
+        self._full = net.h[below], net.z[layer], net.d[layer], net.d[below]
+        self._own = tuple(torch.zeros_like(t, dtype=weights.dtype) for t in self._full) if fast else self._full
+        self._fast, self._weights_turned, self._h_turned = fast, self._weights.t(), self._own[0].t()
+
+    def forward(self) -> None:
+        """z = W h of the layer below."""
+        (h, z, _, _), (full_h, full_z, _, _) = self._own, self._full
+        if self._fast:
+            h.copy_(full_h)
+        torch.mm(self._weights, h, out=z)
+        if self._fast:
+            full_z.copy_(z)
+
+    def backward(self) -> None:
+        """The weights' gradient, and d of the layer below = W^T d."""
+        (_, _, d, d_below), (_, _, full_d, full_below) = self._own, self._full
+        if self._fast:
+            d.copy_(full_d)
+        torch.mm(d, self._h_turned, out=self._grads)
+        torch.mm(self._weights_turned, d, out=d_below)
+        if self._fast:
+            full_below.copy_(d_below)
 
 
 def threshold(drop: float) -> int:

@@ -7,12 +7,14 @@ Notation, for one network with L hidden layers on a batch of B samples, feature-
     G   = (softmax(z) - onehot(y)) / B of the last z, the logits: the gradient of the mean cross-entropy
     D_l = the gradient with respect to z_l;  dW_l = s D_l h_{l-1}^T,  db_l = the sum of D_l over the batch
 
-The first layers of a stack are one product, and so are their weight gradients. Products of hidden layers may be
-computed in bfloat16; everything else, the classifier and the update included, is done in the weights' own type.
+The first layers of a stack are one product, and so are their weight gradients. Products of hidden layers that are
+large enough (`reduced_layers`) may be computed in bfloat16; everything else, the classifier and the update included, is
+done in the weights' own type.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,25 +30,26 @@ from dnc.training.adam import FlatAdam
 from dnc.training.batch import Batch, Flats
 from dnc.training.engine import Engine
 from dnc.training.feed import Feed
-from dnc.training.layout import plan_layout
+from dnc.training.layout import Layout, aligned, plan_layout
 from dnc.training.stacked import Stacked, product_type
 from dnc.training.streams import batch_bounds, shuffled, stream, stream_seed
 
-REDUCED_FROM = 96  # batch size from which a bfloat16 engine trains in it: below, conversions eat up the gain
+# multiply-adds from which a product is trained in bfloat16: below, conversions and oneDNN's calls eat up the gain
+REDUCED_FROM = 2**21
 
 
 class DirectStack:
     """Networks in training that share data, batch size and the order of the samples.
 
     Args:
-        configs: perceptrons with equal batch sizes (capped at n_train).
+        configs: perceptrons with equal batch sizes (capped at n_train) and first products of one type, see `company`.
         data: images are seen flat, without augmentation.
         engine: its dtype is that of the hidden layers' products.
         seed: weights and dropout belong to (seed, config), the order of the samples to (seed, epoch).
         weights: type of the weights and of all that is not such a product.
 
     Raises:
-        ArgumentError: an architecture that is not a perceptron, or batch sizes that differ.
+        ArgumentError: an architecture that is not a perceptron, or configs that are no company.
     """
 
     def __init__(
@@ -59,14 +62,17 @@ class DirectStack:
     ) -> None:
         archs = [perceptron(config, engine) for config in configs]
         self.n_train = len(data.x_train)
-        sizes = {min(config.training.batch_size, self.n_train) for config in configs}
-        if len(sizes) != 1:
-            raise ArgumentError(f"batch sizes {sorted(sizes)} cannot be trained side by side: give configs with one")
-        self.configs, self.batch_size, self.seed = tuple(configs), sizes.pop(), seed
-        reduced = product_type(engine, weights)
-        self._train_type = reduced if self.batch_size >= REDUCED_FROM else weights
-        self._eval_type = reduced
-        self._train = _feed(data.x_train, data.y_train, self._train_type, min(self.batch_size + 1, self.n_train))
+        kept = {company(config, data, engine) for config in configs}
+        if len(kept) != 1:
+            raise ArgumentError(
+                f"{len(configs)} configs cannot be trained side by side: give configs with one batch size, and whose "
+                f"first layers are computed in one type; got (batch size, bfloat16) {sorted(kept)}"
+            )
+        (self.batch_size, first), self.configs, self.seed = kept.pop(), tuple(configs), seed
+        self._eval_type = product_type(engine, weights)
+        fast = [reduced_layers(config, data, engine) for config in configs]
+        first_type = self._eval_type if first else weights
+        self._train = _feed(data.x_train, data.y_train, first_type, min(self.batch_size + 1, self.n_train))
         self._val = _feed(data.x_val, data.y_val, self._eval_type, 0)
 
         networks = [
@@ -74,12 +80,16 @@ class DirectStack:
             for config in configs
         ]
         self._shape = data.input_shape
-        self.layout = plan_layout(archs, self._train.x.shape[1], data.n_classes, self._sizes())
+        self.layout = plan_layout(archs, math.prod(data.input_shape), data.n_classes, self._sizes())
         self.stacked = Stacked(self.layout, [n for n in networks if isinstance(n, Perceptron)], weights)
         self.grads = torch.zeros_like(self.stacked.values)
         # products in a reduced type need copies of their weights and gradients; else these are views
-        self._products = self.stacked.products(self._train_type)
-        self._product_grads = self.grads[: self.layout.products].to(self._train_type)
+        kind = self._eval_type if any(map(any, fast)) else weights
+        products, product_grads = self.stacked.products(kind), self.grads[: self.layout.products].to(kind)
+        self._flats = Flats(self.stacked.values, self.grads, products, product_grads, tuple(fast))
+        spans = reduced_spans(self.layout, fast)
+        self._grad_copies = [(self.grads[a:b], product_grads[a:b]) for a, b in spans]
+        self._weight_copies = [(products[a:b], self.stacked.values[a:b]) for a, b in spans]
         self._adam = FlatAdam(
             self.stacked.values,
             self.grads,
@@ -103,11 +113,11 @@ class DirectStack:
     def step(self, start: int, stop: int) -> None:
         """Train every network on the samples start … stop - 1 of the epoch's order."""
         self.gradients(self._order[start:stop])
-        if self._product_grads.dtype != self.grads.dtype:
-            self.grads[: self.layout.products].copy_(self._product_grads)
+        for full, reduced in self._grad_copies:
+            full.copy_(reduced)
         self._adam.step()
-        if self._products.dtype != self.grads.dtype:
-            self._products.copy_(self.stacked.values[: self.layout.products])
+        for reduced, full in self._weight_copies:
+            reduced.copy_(full)
         self._seen += stop - start
 
     def gradients(self, rows: Tensor) -> None:
@@ -117,8 +127,7 @@ class DirectStack:
         if n not in self._batches:  # the full batch and the last one
             labels = y.expand(len(self.configs), 1, n)  # every gather fills the same memory
             self._views[n] = labels, self._losses[:, :, :n]
-            flats = Flats(self.stacked.values, self.grads, self._products, self._product_grads)
-            self._batches[n] = Batch(self.layout, flats, self.stacked.n_classes, n)
+            self._batches[n] = Batch(self.layout, self._flats, self.stacked.n_classes, n)
         batch = self._batches[n]
         batch.forward(x, self._dropout)
         batch.loss(*self._views[n])
@@ -138,7 +147,7 @@ class DirectStack:
         for x, y in self._val.chunks():
             for i, logits in enumerate(self.stacked.logits(x, products)):
                 loss[i] -= torch.log_softmax(logits, 0).gather(0, y.unsqueeze(0)).sum().item()
-                correct[i] += int((logits.argmax(0) == y).sum())
+                correct[i] += int((logits.max(0).indices == y).sum())  # argmax gives the same, many times slower
         return [(a / n, b / n) for a, b in zip(loss, correct, strict=True)]
 
     def shares_bits(self) -> bool:
@@ -189,6 +198,37 @@ def perceptron(config: Config, engine: Engine) -> MLP:
     if not isinstance(config.arch, MLP):
         raise ArgumentError(f"engine {engine.id!r} trains MLPs only, not {config.arch}: use an engine of kind 'eager'")
     return config.arch
+
+
+def company(config: Config, data: Dataset, engine: Engine) -> tuple[int, bool]:
+    """Batch size of `config`, and whether its first product is trained in bfloat16: equal in a stack's configs."""
+    return min(config.training.batch_size, len(data.x_train)), reduced_layers(config, data, engine)[0]
+
+
+def reduced_layers(config: Config, data: Dataset, engine: Engine) -> tuple[bool, ...]:
+    """Which products are trained in bfloat16: that of the first layer, and those of middle layers.
+
+    A function of the config and the data's sizes, so that a config is trained as it would be alone in every stack.
+    """
+    arch = perceptron(config, engine)
+    widths = (math.prod(data.input_shape), *(arch.hidden or (data.n_classes,)))
+    batch_size = min(config.training.batch_size, len(data.x_train))
+    sizes = [n * out * batch_size for n, out in zip(widths, widths[1:], strict=False)]
+    return tuple(engine.dtype == "bfloat16" and size >= REDUCED_FROM for size in sizes)
+
+
+def reduced_spans(layout: Layout, fast: Sequence[tuple[bool, ...]]) -> list[tuple[int, int]]:
+    """(start, stop) of the parts of the flat vector that the products `fast` are in: neighbours are one part."""
+    parts = [(0, layout.rows * layout.features)] if fast[0][0] else []
+    for net, flags in zip(layout.nets, fast, strict=True):
+        parts += [(a, a + out * n) for (a, out, n), flag in zip(net.weights[1:], flags[1:], strict=False) if flag]
+    spans: list[tuple[int, int]] = []
+    for start, stop in parts:
+        if spans and aligned(spans[-1][1]) == start:
+            spans[-1] = spans[-1][0], stop
+        else:
+            spans.append((start, stop))
+    return spans
 
 
 def _feed(x: np.ndarray, y: np.ndarray, dtype: torch.dtype, capacity: int) -> Feed:

@@ -19,6 +19,7 @@ KINDS = ("eager", "direct")
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "bfloat16")
 FAMILIES = ("mlp", "cnn")
+VERSIONS = {("direct", "bfloat16"): 2}  # 2: products are reduced by their size, not by the batch's; others are at 1
 CPU_THREADS = 1  # a training uses one thread: bit-for-bit repeatable, and N workers beat N threads
 
 
@@ -29,9 +30,9 @@ class Engine:
     Args:
         device: "cpu" or "cuda".
         dtype: "float32", or "bfloat16" for autocast with float32 weights.
-        version: raised whenever a change of the code changes the numbers.
+        version: raised whenever a change of the code changes the numbers; None stands for the current one.
         kind: "eager" is a torch module with autograd; "direct" trains MLPs on the CPU without autograd, also several
-            side by side, with the products of hidden layers in `dtype` from batch size 96 on.
+            side by side, with the products of hidden layers in `dtype` where they are large enough to gain by it.
 
     Raises:
         ArgumentError: an unknown name, kind "direct" on CUDA, or a version that this release does not implement.
@@ -39,14 +40,18 @@ class Engine:
 
     device: str = "cpu"
     dtype: str = "float32"
-    version: int = 1
+    version: int | None = None
     kind: str = "eager"
 
     def __post_init__(self) -> None:
         check_choice("engine kind", self.kind, KINDS)
         check_choice("device", self.device, DEVICES)
         check_choice("dtype", self.dtype, DTYPES)
-        check_int("engine version", self.version, 1, 1)
+        current = VERSIONS.get((self.kind, self.dtype), 1)
+        if self.version is None:
+            object.__setattr__(self, "version", current)
+        else:
+            check_int("engine version", self.version, current, current)
         if self.kind == "direct" and self.device != "cpu":
             raise ArgumentError("engine kind 'direct' works on the CPU only: use kind='eager' with device='cuda'")
 

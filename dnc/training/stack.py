@@ -9,7 +9,7 @@ from dnc.config import Config
 from dnc.data.dataset import Dataset
 from dnc.errors import check_int
 from dnc.networks.params import count_params
-from dnc.training.direct import DirectStack
+from dnc.training.direct import DirectStack, company
 from dnc.training.engine import Engine, quiet_cpu
 from dnc.training.loop import Outcome, check_finite, failing_on_memory, learning_rate, train
 from dnc.training.step import TrainingFailed
@@ -31,9 +31,10 @@ def train_stack(
 ) -> list[Outcome | TrainingFailed]:
     """Train every config as `train` would, bit for bit, those that can share their work side by side.
 
-    Configs with equal batch sizes form a stack if the engine's kind is "direct"; others are trained one by one. Before
-    a stack is trained, it is checked that on this machine a shared product has the bits of separate ones; where it has
-    not, its configs are trained one by one too. The seconds of an epoch are shared out by parameter counts.
+    Configs with equal batch sizes and first products of one type form a stack if the engine's kind is "direct"; others
+    are trained one by one. Before a stack is trained, it is checked that on this machine a shared product has the bits
+    of separate ones; where it has not, its configs are trained one by one too. The seconds of an epoch are shared out
+    by parameter counts.
 
     Args:
         configs: what to train; perceptrons, where the kind is "direct".
@@ -49,8 +50,7 @@ def train_stack(
     epochs, seed = check_int("epochs", epochs, 1), check_int("train_seed", seed, 0)
     groups: dict[object, list[int]] = {}
     for i, config in enumerate(configs):
-        batch_size = min(config.training.batch_size, len(data.x_train))
-        groups.setdefault(batch_size if engine.kind == "direct" else i, []).append(i)
+        groups.setdefault(company(config, data, engine) if engine.kind == "direct" else i, []).append(i)
     found: dict[int, Outcome | TrainingFailed] = {}
     for members in groups.values():
         chosen = [configs[i] for i in members]
