@@ -210,6 +210,24 @@ def test_data_too_large_to_be_kept_as_floats_give_the_same(engine: Engine, monke
     assert_same_bits(train(c, data, 2, 0, engine, keep_weights=True), kept)
 
 
+def test_rows_are_converted_once_and_kept_while_their_array_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "_kept", {})
+    x = np.arange(256, dtype=np.uint8).reshape(32, 2, 4)
+    rows = {dtype: feed.float_rows(x, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    for dtype, found in rows.items():
+        assert torch.equal(found, (torch.arange(256).view(32, 8) / 255).to(dtype))
+        assert feed.float_rows(x, dtype) is found
+    assert feed.float_rows(x.copy(), torch.float32) is not rows[torch.float32]
+    assert set(feed._kept) == {(id(x), dtype) for dtype in rows}  # the copy is gone, and so are its rows
+    floats = x.astype(np.float32)
+    assert feed.float_rows(floats, torch.float32).data_ptr() == floats.ctypes.data
+    monkeypatch.setattr(feed, "KEPT", 1024 + 511)
+    feed.float_rows(x, torch.float32)
+    assert set(feed._kept) == {(id(x), torch.float32)}  # the one used last
+    del x
+    assert not feed._kept
+
+
 @pytest.mark.parametrize("engine", [DIRECT, REDUCED], ids=lambda e: e.dtype)
 @pytest.mark.parametrize("hidden", [(), (16, 9)], ids=str)
 def test_predictions_are_those_of_the_last_evaluation(engine: Engine, hidden: tuple[int, ...]) -> None:

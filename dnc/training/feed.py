@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +15,7 @@ from dnc.data.augment import Augmenter
 FLOATS_ONCE = (
     512 * 2**20
 )  # bytes: flat uint8 data up to this size as float32 are converted once, larger ones batch by batch
+KEPT = 2**28  # bytes of converted rows that are kept for the next training on the same arrays
 CHUNK_ROWS, CHUNK_IMAGES = 1000, 500  # samples of one evaluation batch: their activations stay small
 
 
@@ -40,15 +42,13 @@ class Feed:
         capacity: int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        samples = as_tensor(x).to(device)
         self.flat, self.dtype = flat, dtype
         self.augmenter = augmenter
-        if flat:
-            samples = samples.flatten(1)
-            if samples.dtype != torch.uint8:
-                samples = samples.to(dtype)
-            elif 4 * samples.numel() <= FLOATS_ONCE:
-                samples = unit_floats(samples, dtype)
+        if flat and (x.dtype != np.uint8 or 4 * x.size <= FLOATS_ONCE):
+            samples = float_rows(x, dtype).to(device)
+        else:
+            samples = as_tensor(x).to(device)
+            samples = samples.flatten(1) if flat else samples
         self.x = samples
         self.y = as_tensor(y).to(device)
         self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))
@@ -85,6 +85,35 @@ class Feed:
         elif x.dtype == torch.uint8:
             x = unit_floats(x, self.dtype)
         return x if self.flat else x.contiguous(memory_format=torch.channels_last)
+
+
+_kept: dict[tuple[int, torch.dtype], tuple[weakref.ref[np.ndarray], Tensor]] = {}  # the latest used is last
+
+
+def float_rows(x: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """Samples x (N, …) as rows (N, features) of type `dtype`, uint8 as `unit_floats`; not to be written to.
+
+    A search trains many configs on the same arrays: their rows are kept as long as the array lives, while those used
+    last take at most `KEPT` bytes.
+    """
+    samples = as_tensor(x)
+    if samples.dtype == dtype:
+        return samples.flatten(1)
+    key = id(x), dtype
+    found = _kept.pop(key, None)
+    if found is None or found[0]() is not x:
+        samples = samples.flatten(1)
+        rows = unit_floats(samples, dtype) if samples.dtype == torch.uint8 else samples.to(dtype)
+        found = weakref.ref(x, lambda _: _kept.pop(key, None)), rows
+    _kept[key] = found
+    held = list(_kept.items())
+    excess = sum(rows.nbytes for _, (_, rows) in held) - KEPT
+    for old, (_, rows) in held:
+        if excess <= 0:
+            break
+        _kept.pop(old, None)
+        excess -= rows.nbytes
+    return found[1]
 
 
 def unit_floats(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
