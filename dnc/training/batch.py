@@ -60,6 +60,7 @@ class Batch:
         self._g, self._log_p = torch.zeros_like(self._logits), torch.zeros_like(self._logits)
         self.n_classes = n_classes
         self._minus_one = torch.full((len(nets), 1, size), -1.0, dtype=kind)
+        self._share = torch.tensor(1 / size, dtype=kind)  # as a tensor: torch would make one of a number in every call
 
         dropping = any(threshold(net.arch.drop) for net in nets)
         middle_rows = sum(sum(net.arch.hidden[1:]) for net in nets)
@@ -97,7 +98,7 @@ class Batch:
         _aten._log_softmax.out(self._logits, 1, False, out=self._log_p)
         losses.sub_(self._log_p.gather(1, labels))
         _aten._softmax.out(self._logits, 1, False, out=self._g)
-        self._g.scatter_add_(1, labels, self._minus_one).mul_(1 / self._size)
+        self._g.scatter_add_(1, labels, self._minus_one).mul_(self._share)
 
     def backward(self, x: Tensor) -> None:
         """Compute all gradients from G."""
@@ -125,6 +126,7 @@ class _Net:
         self.depth, self.activation = layout.arch.depth, layout.arch.activation
         self.threshold = threshold(layout.arch.drop)
         self.scale = LEVELS / (LEVELS - self.threshold)
+        self._scale = torch.tensor(self.scale, dtype=flats.values.dtype)
         self.weights, self.weight_grads = layout.matrices(flats.values), layout.matrices(flats.grads)
         self.biases = [bias.unsqueeze(1) for bias in layout.vectors(flats.values)]
         self.bias_grads = layout.vectors(flats.grads)
@@ -163,7 +165,7 @@ class _Net:
         for k, product in enumerate(self.middle, 1):
             product.forward()
             if self.threshold:
-                self.z[k].mul_(self.scale)
+                self.z[k].mul_(self._scale)
             self.z[k].add_(self.biases[k])
             activate(self.activation, self.z[k], self.h[k])
             if self.threshold:
@@ -186,7 +188,7 @@ class _Net:
             backward(self.activation, d, self.z[k])
             torch.sum(d, 1, out=self.bias_grads[k])
             if self.threshold:
-                d.mul_(self.scale)
+                d.mul_(self._scale)
             self.middle[k - 1].backward()
 
 

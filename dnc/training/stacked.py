@@ -60,7 +60,7 @@ class Stacked:
             h = z[net.start : net.start + net.width]
             matrices, biases, fast = net.matrices(self.values), net.vectors(self.values), net.matrices(products)
             for layer in range(1, len(matrices)):
-                activated = torch.empty_like(h)
+                activated = h if net.relu else torch.empty_like(h)
                 activate(net.arch.activation, h, activated)
                 bias = biases[layer].unsqueeze(1)
                 if layer < len(matrices) - 1:
