@@ -14,11 +14,11 @@ from dnc.training.loop import train
 
 
 def test_engine_ids() -> None:
-    assert select_engine("cpu").id == "eager-cpu-float32-1"
+    assert select_engine("cpu").id == "eager-cpu-float32-2"
     assert select_engine("auto").device == ("cuda" if torch.cuda.is_available() else "cpu")
     for engine in (CPU, Engine(dtype="bfloat16")):
         assert Engine.parse(engine.id) == engine
-    for text in ("eager-cpu", "eager-cpu-float32-2", "eager-tpu-float32-1", "eager-cpu-float32-x", "", None):
+    for text in ("eager-cpu", "eager-cpu-float32-9", "eager-tpu-float32-1", "eager-cpu-float32-x", "", None):
         with pytest.raises(ArgumentError):
             Engine.parse(text)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="did you mean 'cuda'"):

@@ -19,7 +19,11 @@ KINDS = ("eager", "direct")
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "bfloat16")
 FAMILIES = ("mlp", "cnn")
-VERSIONS = {("direct", "bfloat16"): 2}  # 2: products are reduced by their size, not by the batch's; others are at 1
+VERSIONS = {  # others are at 1
+    ("direct", "cpu", "bfloat16"): 2,  # products are reduced by their size, not by the batch's
+    ("eager", "cpu", "float32"): 2,  # CNNs are trained without autograd
+    ("eager", "cpu", "bfloat16"): 2,
+}
 CPU_THREADS = 1  # a training uses one thread: bit-for-bit repeatable, and N workers beat N threads
 
 
@@ -31,8 +35,9 @@ class Engine:
         device: "cpu" or "cuda".
         dtype: "float32", or "bfloat16" for autocast with float32 weights.
         version: raised whenever a change of the code changes the numbers; None stands for the current one.
-        kind: "eager" is a torch module with autograd; "direct" trains MLPs on the CPU without autograd, also several
-            side by side, with the products of hidden layers in `dtype` where they are large enough to gain by it.
+        kind: "eager" is a torch module with autograd, or a CNN on the CPU with a backward pass of its own; "direct"
+            trains MLPs on the CPU without autograd, also several side by side, with the products of hidden layers in
+            `dtype` where they are large enough to gain by it.
 
     Raises:
         ArgumentError: an unknown name, kind "direct" on CUDA, or a version that this release does not implement.
@@ -47,7 +52,7 @@ class Engine:
         check_choice("engine kind", self.kind, KINDS)
         check_choice("device", self.device, DEVICES)
         check_choice("dtype", self.dtype, DTYPES)
-        current = VERSIONS.get((self.kind, self.dtype), 1)
+        current = VERSIONS.get((self.kind, self.device, self.dtype), 1)
         if self.version is None:
             object.__setattr__(self, "version", current)
         else:
@@ -57,7 +62,7 @@ class Engine:
 
     @property
     def id(self) -> str:
-        """The name under which results are stored, e.g. "eager-cpu-float32-1"."""
+        """The name under which results are stored, e.g. "eager-cpu-float32-2"."""
         return f"{self.kind}-{self.device}-{self.dtype}-{self.version}"
 
     @property

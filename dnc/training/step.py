@@ -12,9 +12,11 @@ from dnc.data.augment import Augmenter
 from dnc.data.dataset import Dataset
 from dnc.errors import DncError
 from dnc.networks.build import Network, build
+from dnc.networks.cnn import ConvNet
 from dnc.networks.layers import set_dropout_generator
 from dnc.networks.params import check_shapes, map_sizes
 from dnc.training.adam import Adam
+from dnc.training.conv import ConvPass
 from dnc.training.direct import DirectStack
 from dnc.training.engine import Engine, precision
 from dnc.training.feed import Feed
@@ -65,7 +67,9 @@ def build_stepper(config: Config, data: Dataset, engine: Engine, seed: int) -> S
 
 
 class EagerStepper:
-    """Kind "eager": a torch module with autograd, on CPU or CUDA, in float32 or with bfloat16 autocast.
+    """Kind "eager": a torch module, on CPU or CUDA, in float32 or bfloat16.
+
+    Gradients come from autograd with autocast, those of a CNN on the CPU from a `ConvPass`, which is quicker.
 
     Random streams: weights and dropout belong to (seed, config); the order of the samples and their augmentation to
     (seed, epoch), so that configs trained side by side can share their batches.
@@ -89,9 +93,14 @@ class EagerStepper:
         network = build(arch, data.input_shape, data.n_classes, stream_seed(seed, config.key, "weights"))
         network.to(device).to(memory_format=torch.channels_last)  # concerns 4-d weights only, those of conv layers
         self._network = network
-        self._params = list(self._network.parameters())
+        dropout = stream(seed, config.key, "dropout", device=device)
+        self._pass: ConvPass | None = None
+        if isinstance(arch, CNN) and isinstance(network, ConvNet) and device == "cpu":
+            self._pass = ConvPass(arch, network, getattr(torch, engine.dtype), dropout, capacity)
+        else:
+            set_dropout_generator(network, dropout)
+        self._params = list(network.parameters()) if self._pass is None else [self._pass.values]
         self._adam = Adam(self._params, training.lr, training.weight_decay)
-        set_dropout_generator(self._network, stream(seed, config.key, "dropout", device=device))
         self._augmentation = torch.Generator(device)
         self._loss = torch.zeros((), dtype=torch.float64, device=device)  # summed over samples
         self._order = torch.empty(0, dtype=torch.int64)
@@ -107,13 +116,19 @@ class EagerStepper:
 
     def step(self, start: int, stop: int) -> None:
         x, y = self._train.gather(self._order[start:stop], self._augmentation)
-        with precision(self._engine):
-            loss = F.cross_entropy(self._network(x), y)
-        self._adam.step(torch.autograd.grad(loss, self._params))
+        if self._pass is not None:
+            loss = self._pass.gradients(x, y)
+            self._adam.step([self._pass.grads])
+        else:
+            with precision(self._engine):
+                loss = F.cross_entropy(self._network(x), y)
+            self._adam.step(torch.autograd.grad(loss, self._params))
         self._loss.add_(loss.detach(), alpha=stop - start)
         self._seen += stop - start
 
     def train_loss(self) -> float:
+        if self._pass is not None and not self._pass.finite():
+            return float("nan")
         return self._loss.item() / max(self._seen, 1)
 
     @torch.inference_mode()
@@ -133,6 +148,9 @@ class EagerStepper:
 
     def finish(self) -> Network:
         set_dropout_generator(self._network, None)
+        for p in self._network.parameters():
+            form = torch.channels_last if p.dim() == 4 else torch.contiguous_format
+            p.data = p.detach().clone(memory_format=form)  # its own memory, no view of a vector
         return self._network.eval()
 
     def _check_norms(self, arch: CNN | MLP, input_shape: tuple[int, ...]) -> None:

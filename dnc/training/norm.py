@@ -1,0 +1,131 @@
+"""Batch normalisation of maps (B, C, H, W), C innermost in memory, by torch's kernels, in three passes each way.
+
+These kernels go along the channels, and are slow where they are few or do not fill vectors: then F neighbouring pixels
+are seen as one of F · C channels.
+
+With y_hat = (y - mean) / sqrt(var + eps) and the gradient g of the output w * y_hat + b, that of y is
+
+    w / sqrt(var + eps) * u,    u = g - mean(g) - y_hat * mean(g * y_hat)
+
+The factor in front of u belongs to a channel: it is left to the weights of the convolution before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+NARROW, FILLED, WIDE = 32, 16, 64  # fewer channels, or no multiple of FILLED, are folded to at least WIDE …
+MAX_FOLD = 16
+MIN_FOLDED = 2**15  # … in maps of at least as many elements: else the few additional calls cost more
+
+_aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One parameter in a step, as parts of flat vectors.
+
+    Attributes:
+        scaled: the parameter times its gain.
+        reduced: that in the type of the maps.
+        grad: the gradient with respect to `scaled`.
+        gain: the factor, one element each.
+    """
+
+    scaled: Tensor
+    reduced: Tensor
+    grad: Tensor
+    gain: Tensor
+
+
+class Norm:
+    """Batch normalisation in training of one layer's maps of one shape.
+
+    Args:
+        module: keeps the running statistics.
+        weight, bias: (C,) of the module.
+        shape: (B, C, H, W).
+    """
+
+    def __init__(self, module: nn.BatchNorm2d, weight: Weight, bias: Weight, shape: tuple[int, int, int, int]) -> None:
+        self._module, self._weight, self._bias = module, weight, bias
+        self._fold = fold(shape)
+        channels, pixels = shape[1], shape[0] * shape[2] * shape[3]
+        self._n = pixels
+        self._size = (1, self._fold * channels, pixels // self._fold, 1)
+        self._stride = (pixels * channels, 1, self._fold * channels, 1)
+        # of each of the F · C channels: mean and variance, weight and bias forward
+        self._repeated = weight.scaled.new_zeros(4, self._fold, channels)
+        self._mean, self._var, *self._affine = self._repeated.flatten(1).unbind()
+        self._unused = torch.zeros_like(self._mean), torch.ones_like(self._mean)
+        self._channel_var = weight.scaled
+        self._none = weight.scaled.new_empty(0)
+
+    def forward(self, y: Tensor, out: Tensor) -> None:
+        """out = w · y_hat + b, with the statistics of this batch, which update the running ones."""
+        view = self._view(y)
+        # running statistics in the weights' type ask for a result in that type; nothing else is done with them
+        mean, var = _aten.batch_norm_update_stats(view, *self._unused, 0.0)
+        self._mean, self._var, self._affine = mean, var, [self._weight.scaled, self._bias.scaled]
+        if self._fold > 1:
+            means = mean.view(self._fold, -1)
+            mean = means.mean(0)
+            var = torch.addcmul(var.view(self._fold, -1), means.sub_(mean), means).mean(0)
+            for row, value in zip(self._repeated, (mean, var, *self._affine), strict=True):
+                row.copy_(value)
+            self._mean, self._var, *self._affine = self._repeated.flatten(1).unbind()
+        self._normalise(view, self._affine, self._view(out))
+        module = self._module
+        assert module.running_mean is not None
+        assert module.running_var is not None
+        assert module.num_batches_tracked is not None
+        assert module.momentum is not None
+        c = module.num_features
+        module.running_mean.lerp_(mean[:c], module.momentum)
+        module.running_var.lerp_(var[:c] * (self._n / max(self._n - 1, 1)), module.momentum)
+        module.num_batches_tracked.add_(1)
+        self._channel_var = var
+
+    def backward(self, g: Tensor, y: Tensor) -> Tensor:
+        """Turn `y` into u, and compute the gradients of weight and bias; the factor (C,) in front of u."""
+        view = self._view(y)
+        _, *sums = _aten.native_batch_norm_backward(
+            self._view(g), view, self._unused[1], self._mean, self._var, None, None, False, self._module.eps,
+            [False, True, True],
+        )  # fmt: skip
+        means = []
+        for total, parameter in zip(sums, (self._weight, self._bias), strict=True):
+            if self._fold == 1:
+                parameter.grad.copy_(total)
+                means.append(total.mul_(-1 / self._n))
+            else:
+                torch.sum(total.view(self._fold, -1), 0, out=parameter.grad)
+                means.append(parameter.grad.mul(-1 / self._n).repeat(self._fold))
+        self._normalise(view, means, view)
+        y.add_(g)
+        return torch.add(self._channel_var, self._module.eps).rsqrt_().mul_(self._weight.scaled)
+
+    def _normalise(self, view: Tensor, affine: list[Tensor], out: Tensor) -> None:
+        """out = weight · y_hat + bias, of folded views."""
+        _aten.native_batch_norm.out(
+            view, *affine, self._mean, self._var, False, 0.0, self._module.eps,
+            out=out, save_mean=self._none, save_invstd=self._none,
+        )  # fmt: skip
+
+    def _view(self, y: Tensor) -> Tensor:
+        """Maps as (1, F · C, B · H · W / F, 1), the channels innermost in memory."""
+        return y.as_strided(self._size, self._stride)
+
+
+def fold(shape: tuple[int, int, int, int]) -> int:
+    """F, for maps (B, C, H, W)."""
+    b, c, height, width = shape
+    pixels, f = b * height * width, 1
+    if pixels * c < MIN_FOLDED or (c >= NARROW and c % FILLED == 0):
+        return 1
+    while f < MAX_FOLD and pixels % (2 * f) == 0 and (f * c < WIDE or f * c % FILLED):
+        f *= 2
+    return f
