@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 import weakref
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ FLOATS_ONCE = (
     512 * 2**20
 )  # bytes: flat uint8 data up to this size as float32 are converted once, larger ones batch by batch
 KEPT = 2**28  # bytes of converted rows that are kept for the next training on the same arrays
-CHUNK_ROWS, CHUNK_IMAGES = 1000, 500  # samples of one evaluation batch: their activations stay small
+CHUNK_ROWS, CHUNK_IMAGES = 1000, 250  # samples of one evaluation batch: their activations stay small
+CHUNK_PIXELS = 2**17  # of images on a CPU: there, memory for larger maps comes from the system, anew in each layer
+CUDA_IMAGES = 500
 
 
 class Feed:
@@ -75,7 +78,10 @@ class Feed:
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All samples in order as evaluation batches: normalised, not augmented."""
-        size = CHUNK_ROWS if self.flat else CHUNK_IMAGES
+        size = CHUNK_ROWS
+        if not self.flat:
+            fitting = max(CHUNK_PIXELS // math.prod(self.x.shape[2:]), 1)
+            size = CUDA_IMAGES if self.x.is_cuda else min(CHUNK_IMAGES, fitting)
         for start in range(0, len(self), size):
             yield self._formed(self.x[start : start + size]), self.y[start : start + size]
 
