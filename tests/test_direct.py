@@ -147,7 +147,7 @@ def test_engines_of_the_families(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArgumentError, match="engine version"):
         Engine.parse("direct-cpu-bfloat16-1")
     with pytest.raises(ArgumentError, match="engine version"):
-        Engine(version=2)
+        Engine(version=9)
     with pytest.raises(ArgumentError, match="CPU only"):
         Engine.parse("direct-cuda-float32-1")
     with pytest.raises(ArgumentError, match="did you mean 'mlp'"):
