@@ -94,11 +94,10 @@ class EagerStepper:
         network.to(device).to(memory_format=torch.channels_last)  # concerns 4-d weights only, those of conv layers
         self._network = network
         dropout = stream(seed, config.key, "dropout", device=device)
+        set_dropout_generator(network, dropout)
         self._pass: ConvPass | None = None
         if isinstance(arch, CNN) and isinstance(network, ConvNet) and device == "cpu":
             self._pass = ConvPass(arch, network, getattr(torch, engine.dtype), dropout, capacity)
-        else:
-            set_dropout_generator(network, dropout)
         self._params = list(network.parameters()) if self._pass is None else [self._pass.values]
         self._adam = Adam(self._params, training.lr, training.weight_decay)
         self._augmentation = torch.Generator(device)
