@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +223,7 @@ def test_start_runs_in_the_background_and_can_be_stopped(tmp_path: Path) -> None
     assert handle.progress.done == len(result.visits)
     stopped = dnc.start(data, SPACE, epochs=50, n1=15, n2=15, workers=0, seed=7, store=tmp_path / "t.db")
     while stopped.progress is None and not stopped.done:
-        pass
+        time.sleep(0.01)  # leaves the interpreter to the search
     stopped.stop()
     partial = stopped.result(timeout=120)
     assert partial.status == "stopped"
