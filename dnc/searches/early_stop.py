@@ -20,14 +20,13 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
-from dnc.config import Config
 from dnc.trial import Epoch, Trial
 
 MIN_CURVES = 5  # finished curves that a judgement needs, at least
 MARGIN = 2  # the power of rho
 
 Limits = tuple[float, ...]  # after epoch k, the largest best error with which a training goes on
-LimitsOf = Callable[[Config], Limits]
+LimitsOf = Callable[[Trial], Limits]  # of a trial that is planned: its complexities are known
 
 
 class EarlyStop:
@@ -68,8 +67,3 @@ def ends_after(curve: Sequence[Epoch], limits: Limits) -> int:
     """The epoch after which a training with this curve ends by its limits; 0 if by none."""
     pairs = zip(best_errors(curve), limits, strict=False)
     return next((k for k, (error, limit) in enumerate(pairs, start=1) if error > limit), 0)
-
-
-def no_limits(config: Config) -> Limits:
-    """Every training goes to its end."""
-    return ()

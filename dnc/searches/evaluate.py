@@ -11,15 +11,17 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 from dnc.config import MLP, Config, content_hash
 from dnc.data.dataset import Dataset
-from dnc.searches.early_stop import Limits, LimitsOf, best_errors, ends_after, no_limits
+from dnc.searches.early_stop import Limits, LimitsOf, best_errors, ends_after
 from dnc.searches.jobs import Failure, Job, StackJob, TrainJob, has_died
 from dnc.searches.measure import Complexities
 from dnc.searches.store import Store
 from dnc.searches.workers import Workers, count_workers
+from dnc.training.direct import company
 from dnc.training.engine import machine_id, select_engine
 from dnc.training.loop import NOT_FINITE, Outcome
 from dnc.trial import Epoch, Trial
@@ -79,14 +81,14 @@ class Evaluator(Complexities):
         trials = dict(self.as_finished(configs))
         return [trials[i] for i in range(len(configs))]
 
-    def as_finished(self, configs: Sequence[Config], limits: LimitsOf = no_limits) -> Iterator[tuple[int, Trial]]:
-        """Yield (index, trial) of each config as it finishes; equal configs are trained once. `limits`: see `train`."""
+    def as_finished(self, configs: Sequence[Config], limits_of: LimitsOf | None = None) -> Iterator[tuple[int, Trial]]:
+        """Yield (index, trial) of each config as it finishes; equal ones are trained once. `limits_of`: see `train`."""
         self.measure(configs)
         places: dict[Config, list[int]] = {}
         for index, config in enumerate(configs):
             places.setdefault(config, []).append(index)
         longest_first = sorted(places, key=self._cost, reverse=True)  # so that no worker ends alone
-        for number, trial in self.train(longest_first, self.side_by_side(len(places)), limits):
+        for number, trial in self.train(longest_first, self.side_by_side(len(places)), limits_of):
             yield from ((index, trial) for index in places[longest_first[number]])
 
     def side_by_side(self, n: int) -> int:
@@ -94,7 +96,7 @@ class Evaluator(Complexities):
         return min(MAX_STACK, -(-n // (2 * max(1, self.workers.count))))
 
     def train(
-        self, configs: Iterable[Config], side_by_side: int = 1, limits: LimitsOf = no_limits
+        self, configs: Iterable[Config], side_by_side: int = 1, limits_of: LimitsOf | None = None
     ) -> Iterator[tuple[int, Trial]]:
         """Yield (index, trial) of measured configs as they finish; each is taken when its turn comes.
 
@@ -103,8 +105,13 @@ class Evaluator(Complexities):
         Args:
             configs: may be an iterator that decides late what comes next.
             side_by_side: how many narrow perceptrons may be taken at once, to be trained in stacks.
-            limits: the early stop of each config, if any; what it ends has status "ended".
+            limits_of: the early stop of each planned trial, if any; what it ends has status "ended".
         """
+
+        @cache
+        def limits(config: Config) -> Limits:
+            return () if limits_of is None else limits_of(self._planned(config))
+
         known: deque[tuple[int, Trial]] = deque()
         new: list[list[tuple[int, Config]]] = []  # of each job
         again: list[tuple[int, Config]] = []
@@ -126,9 +133,9 @@ class Evaluator(Complexities):
             yield from stacks(narrow)
 
         def stacks(configs: list[tuple[int, Config]]) -> Iterator[Job]:
-            groups: dict[int, list[tuple[int, Config]]] = {}
+            groups: dict[object, list[tuple[int, Config]]] = {}
             for index, config in configs:
-                groups.setdefault(config.training.batch_size, []).append((index, config))
+                groups.setdefault(company(config, self.data, self.engine), []).append((index, config))
             for members in groups.values():
                 new.append(members)
                 yield self._job([config for _, config in members])
@@ -160,7 +167,7 @@ class Evaluator(Complexities):
     def _without_training(self, config: Config, limits: Limits) -> Trial | None:
         """The trial of a config that is recorded, or that could not be timed and so cannot be trained."""
         trial, untimed = self.look_up(config, limits), self._timing_failures.get(self.timing_key(config))
-        return self._record(config, Failure(untimed), ()) if trial is None and untimed is not None else trial
+        return self._record(config, Failure(untimed)) if trial is None and untimed is not None else trial
 
     def measure(self, configs: Sequence[Config]) -> list[Trial]:
         """The configs' complexities, looked up or measured: trials that are planned, without an accuracy."""
@@ -189,16 +196,18 @@ class Evaluator(Complexities):
 
     def look_up(self, config: Config, limits: Limits = ()) -> Trial | None:
         """The recorded trial of a config, as it is where these limits hold, or None."""
-        full, ended = content_hash(self.identity(config)), self._ended_key(config, limits)
-        for key in (full, ended, content_hash(self._circumstances(config))):
+        full = content_hash(self.identity(config))
+        ended = [self._ended_key(config, limits)] if limits else []
+        for key in (full, *ended, content_hash(self._circumstances(config))):
             record = self.store.training(key)
-            if record is not None and key == full and record["status"] == "ok" and limits:
-                outcome = outcome_from_record(record)
-                if ends_after(outcome.curve, limits):
-                    return replace(self._record(config, outcome, limits), cached=True)
-            if record is not None:
-                again = record["status"] == "failed" and self._retry_failed and key not in self._retried
-                return None if again else self._trial(config, key, record, cached=True)
+            if record is None:
+                continue
+            if record["status"] == "failed" and self._retry_failed and key not in self._retried:
+                return None
+            trial = self._trial(config, key, record, cached=True)
+            if key == full and ends_after(trial.curve, limits):
+                return replace(self._end(config, trial.curve, limits), cached=True)
+            return trial
         return None
 
     def _circumstances(self, config: Config) -> dict[str, Any]:
@@ -215,25 +224,44 @@ class Evaluator(Complexities):
         trial = self.look_up(config)
         return trial is not None and not trial.ok
 
-    def _record(self, config: Config, answer: Outcome | Failure, limits: Limits) -> Trial:
-        ok = isinstance(answer, Outcome)
-        identity = self.identity(config)
-        key = content_hash(identity if ok or answer.reason.startswith(NOT_FINITE) else self._circumstances(config))
-        curve = answer.curve if ok else ()
-        if end := ends_after(curve, limits):
-            if len(curve) == self.epochs:  # its company trained it to the end, or another search: that is worth keeping
-                self._record(config, answer, ())
-            key, curve = self._ended_key(config, limits), curve[:end]
+    def _record(self, config: Config, answer: Outcome | Failure, limits: Limits = ()) -> Trial:
+        """Keep what a job gave; the trial, as it is where these limits hold."""
+        if isinstance(answer, Failure):
+            own = answer.reason.startswith(NOT_FINITE)
+            key = content_hash(self.identity(config) if own else self._circumstances(config))
+            return self._keep(config, key, "failed", answer.reason)
+        ends = ends_after(answer.curve, limits)
+        if ends and len(answer.curve) < self.epochs:
+            return self._end(config, answer.curve, limits)
+        trial = self._keep(config, content_hash(self.identity(config)), "ok", "", answer.curve, answer.val_acc)
+        return self._end(config, answer.curve, limits) if ends else trial  # its company trained it to the end
+
+    def _end(self, config: Config, curve: Sequence[Epoch], limits: Limits) -> Trial:
+        """Keep the part of a curve that these limits leave."""
+        curve = curve[: ends_after(curve, limits)]
+        reason = f"cannot win: error {best_errors(curve)[-1]:.2%} after {len(curve)} of {self.epochs} epochs"
+        return self._keep(config, self._ended_key(config, limits), "ended", reason, curve)
+
+    def _keep(
+        self,
+        config: Config,
+        key: str,
+        status: str,
+        reason: str,
+        curve: Sequence[Epoch] = (),
+        val_acc: float | None = None,
+    ) -> Trial:
+        """Record a training under `key`, unless that is taken; the trial of the record that now stands."""
         record = {
-            "status": "ended" if end else "ok" if ok else "failed",
-            "reason": _reason(curve, self.epochs) if end else "" if ok else answer.reason,
-            "val_acc": answer.val_acc if ok and not end else None,
+            "status": status,
+            "reason": reason,
+            "val_acc": val_acc,
             "seconds": sum(epoch.seconds for epoch in curve),
             "curve": json.dumps([list(asdict(epoch).values()) for epoch in curve]),
             "machine": machine_id(self.engine),
         }
         self._retried.add(key)
-        kept = self.store.add_training(key, identity, record, replace_failed=self._retry_failed)
+        kept = self.store.add_training(key, self.identity(config), record, replace_failed=self._retry_failed)
         return self._trial(config, key, kept, cached=False)
 
     def _trial(self, config: Config, key: str, record: dict[str, Any], *, cached: bool) -> Trial:
@@ -245,15 +273,6 @@ class Evaluator(Complexities):
     def _cost(self, config: Config) -> float:
         row = self._timing_row(config)
         return float(row["t_tr"]) if row else 0.0
-
-
-def _reason(curve: Sequence[Epoch], epochs: int) -> str:
-    return f"cannot win: error {best_errors(curve)[-1]:.2%} after {len(curve)} of {epochs} epochs"
-
-
-def outcome_from_record(record: dict[str, Any]) -> Outcome:
-    """What a training that succeeded gave, from its row."""
-    return Outcome(tuple(Epoch(*point) for point in json.loads(record["curve"])), record["val_acc"], record["seconds"])
 
 
 def trial_from_record(

@@ -72,17 +72,15 @@ class TrainJob:
         check_fits(self.config, data, self.engine)
         check, curve = deadline(self.limit), list[Epoch]()
 
-        def watch(index: int, epoch: Epoch) -> None:
+        def ends(index: int, epoch: Epoch) -> bool:
             curve.append(epoch)
             if ends_after(curve, self.error_limits):
-                raise _Ended
+                return True
             if check is not None:
                 check(index, epoch)
+            return False
 
-        try:
-            return train(self.config, data, self.epochs, self.seed, self.engine, on_epoch=watch)
-        except _Ended:
-            return Outcome(tuple(curve), max(e.val_acc for e in curve), sum(e.seconds for e in curve))
+        return train(self.config, data, self.epochs, self.seed, self.engine, on_epoch=ends)
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,6 @@ class StackJob:
             check_fits(config, data, self.engine)
         found = train_stack(self.configs, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
         return tuple(o if isinstance(o, Outcome) else Failure(failure_reason(o)) for o in found)
-
-
-class _Ended(Exception):
-    """A training that is not worth going on with."""
 
 
 Job = ClockJob | TimeJob | TrainJob | StackJob

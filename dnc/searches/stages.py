@@ -59,6 +59,11 @@ class StageResult:
         """f of the best step so far."""
         return self.objective.of(self.best.trial)
 
+    @property
+    def so_far(self) -> tuple[Visit, ...]:
+        """The steps of the search up to the end of this stage."""
+        return (*self.earlier, *self.visits)
+
     def top(self, n: int) -> list[Visit]:
         """The n best distinct configs of this stage's own steps, best first."""
         return best_visits(self.visits, self.objective)[:n]
@@ -111,7 +116,7 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
     for substage in space.substages(order):
         configs = [problem.preset(space, arch) for arch in substage.candidates(best.trial.config.arch)]
         steps = [Visit(2, substage.name, len(visits) + i, planned_trial(c)) for i, c in enumerate(configs)]
-        early_stop = _early_stop(problem, space, [*previous.earlier, *previous.visits, *visits])
+        early_stop = _early_stop(problem, space, [*previous.so_far, *visits])
         visits += evaluate_steps(problem, space, objective, steps, objective.of(best.trial), early_stop)
         best = best_visits([best, *visits], objective)[0]
     return _conclude(2, visits, previous, objective, begun, "" if visits else "nothing to vary")
@@ -143,8 +148,7 @@ def stage3(
     # the best for this architecture, if it beats the preset, and what was best for any
     contenders = [t for t in _best(own, objective) if objective.of(t) < previous.f] + _best(tuned, objective)
     points = list(dict.fromkeys(t.config.training for t in contenders))
-    earlier = (*previous.earlier, *previous.visits)
-    explore = _Explorer(problem, space, objective, told, points, previous.best, earlier)
+    explore = _Explorer(problem, space, objective, told, points, previous.best, previous.so_far)
     visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
     return _conclude(3, visits, previous, objective, begun, note)
 
@@ -234,28 +238,28 @@ class _Explorer:
     ) -> tuple[list[Visit], str]:
         visits: list[Visit] = []
 
-        def evaluate(points: Sequence[Any], substage: str, proposals: Sequence[Proposal]) -> None:
+        def evaluate(proposals: Sequence[Proposal], substage: str = "") -> None:
             steps = [
-                Visit(stage, substage, len(visits) + i, planned_trial(to_config(point)), p.mu, p.sigma, p.ei)
-                for i, (point, p) in enumerate(zip(points, proposals, strict=True))
+                Visit(stage, substage, len(visits) + i, planned_trial(to_config(p.point)), p.mu, p.sigma, p.ei)
+                for i, p in enumerate(proposals)
             ]
             early_stop = _early_stop(self.problem, self.space, [*self.earlier, *visits], self.told)
-            visits.extend(
-                evaluate_steps(self.problem, self.space, self.objective, steps, self._best_f(visits), early_stop)
-            )
+            best = self._best_f(visits)
+            done = evaluate_steps(self.problem, self.space, self.objective, steps, best, early_stop)
+            visits.extend(done)
             error = self._mean_error(visits)
-            for point, visit in zip(points, visits[len(visits) - len(points) :], strict=True):
-                optimizer.tell(point, self._value(visit.trial, error, early_stop))
+            for proposal, visit in zip(proposals, done, strict=True):
+                optimizer.tell(proposal.point, self._value(visit.trial, error, early_stop))
 
-        evaluate(self.contenders, "history", [Proposal(point) for point in self.contenders])
+        evaluate([Proposal(point) for point in self.contenders], "history")
         begun, total = len(visits), len(visits) + n1 + n2
         first = n1 if self.problem.optimizer == "bayesian" else n1 + n2  # nothing to learn from: all at once
         while len(visits) < total:
             size = first if len(visits) == begun else min(self.problem.batch, total - len(visits))
-            planned: list[tuple[Any, Proposal]] = []
-            while len(planned) < size and (point := optimizer.ask()) is not None:
-                planned.append((point, optimizer.last))
-            evaluate([point for point, _ in planned], "", [proposal for _, proposal in planned])
+            planned: list[Proposal] = []
+            while len(planned) < size and optimizer.ask() is not None:
+                planned.append(optimizer.last)
+            evaluate(planned)
             if len(planned) < size:
                 return visits, f"ended after {len(visits) - begun} of {n1 + n2} trials: the space has no further config"
         return visits, ""
@@ -304,5 +308,5 @@ def _conclude(
             f"stage {stage}: all {len(visits)} trials failed ({reasons}): look at these reasons, then make the space "
             "or the batch size smaller, or the learning rate lower"
         )
-    earlier = (*previous.earlier, *previous.visits) if previous else ()
+    earlier = previous.so_far if previous else ()
     return StageResult(stage, tuple(visits), ranked[0], objective, time.perf_counter() - begun, note, earlier)

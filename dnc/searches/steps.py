@@ -9,7 +9,7 @@ from dataclasses import replace
 from dnc.config import Config
 from dnc.errors import ArgumentError, plain
 from dnc.objective import Objective
-from dnc.searches.early_stop import EarlyStop, Limits, LimitsOf
+from dnc.searches.early_stop import EarlyStop, LimitsOf
 from dnc.searches.problem import Problem
 from dnc.searches.pruning import Pruning
 from dnc.space import Space
@@ -53,18 +53,19 @@ def _decided(
     incumbent: float,
     early_stop: EarlyStop | None,
 ) -> Iterator[tuple[int, Trial]]:
-    def limits(config: Config) -> Limits:
-        if early_stop is None:
-            return ()
-        (measured,) = problem.evaluator(space).measure([config])
-        return early_stop.limits(incumbent - objective.bound(measured))
-
+    limits_of = _limits_of(early_stop, objective, incumbent)
     if problem.method == "fast":
-        yield from _pruning(problem, space, objective, configs, incumbent, limits)
+        yield from _pruning(problem, space, objective, configs, incumbent, limits_of)
     elif problem.evaluate is None:
-        yield from problem.evaluator(space).as_finished(configs, limits)
+        yield from problem.evaluator(space).as_finished(configs, limits_of)
     else:
         yield from _injected(problem, problem.evaluate, configs)
+
+
+def _limits_of(early_stop: EarlyStop | None, objective: Objective, incumbent: float) -> LimitsOf | None:
+    if early_stop is None:
+        return None
+    return lambda planned: early_stop.limits(incumbent - objective.bound(planned))
 
 
 def _injected(
@@ -87,7 +88,7 @@ def _pruning(
     objective: Objective,
     configs: Sequence[Config],
     incumbent: float,
-    limits: LimitsOf,
+    limits_of: LimitsOf | None,
 ) -> Iterator[tuple[int, Trial]]:
     """Measure all, then train in the order of the bounds what its bound does not rule out."""
     unique = list(dict.fromkeys(configs))
@@ -113,7 +114,7 @@ def _pruning(
     yield from settled()
     if problem.evaluate is None:
         evaluator = problem.evaluator(space)
-        answers = evaluator.train(feed(), evaluator.side_by_side(len(unique)), limits)
+        answers = evaluator.train(feed(), evaluator.side_by_side(len(unique)), limits_of)
     else:
         answers = _injected(problem, problem.evaluate, feed())
     for number, trial in answers:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from dnc.training.layout import joined
+
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # torch's defaults
-VECTOR = 16  # elements: a multiple of those that a CPU updates at once
 
 
 class Adam:
@@ -67,7 +68,7 @@ class FlatAdam:
         weight_decays: Sequence[float],
     ) -> None:
         state = (values, grads, torch.zeros_like(values), torch.zeros_like(values))
-        places = [_joined(own) for own in segments]
+        places = [joined(own) for own in segments]
         self._parts = [[[flat[start:stop] for start, stop in own] for own in places] for flat in state]
         self._weight_decays = tuple(weight_decays)
         self._step, self._one = torch.zeros((), dtype=torch.float32), torch.ones((), dtype=torch.float32)
@@ -102,18 +103,3 @@ class FlatAdam:
                 amsgrad=False,
                 maximize=False,
             )
-
-
-def _joined(segments: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same parts, neighbours as one: a call costs by the part.
-
-    Torch computes the last elements of a part, those that fill no vector, one by one and maybe to other bits: only
-    parts that leave none over are joined with the next.
-    """
-    joined: list[tuple[int, int]] = []
-    for start, stop in sorted(segments):
-        if joined and joined[-1][1] == start and (start - joined[-1][0]) % VECTOR == 0:
-            joined[-1] = joined[-1][0], stop
-        else:
-            joined.append((start, stop))
-    return joined

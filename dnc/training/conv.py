@@ -5,8 +5,8 @@ with C innermost in memory. In bfloat16, all maps and the convolutions' weights 
 the weights that are updated and their gradients stay in float32.
 
 - ReLU and dropout are tests of a sign bit and of random bits, made on the floats' memory seen as integers. The way back
-  needs no mask: what is zero in the output has no gradient. Dropout's scale is a gain of
-  the batch normalisation's weights, or of the convolution's where there is none.
+  needs no mask: what is zero in the output has no gradient. Dropout's scale is a gain of the batch normalisation's
+  weights, or of the convolution's where there is none.
 - The bias of a convolution in front of a batch normalisation has the gradient zero, exactly.
 - Maps have zero channels up to a multiple of 8, made by zero weights with zero gradients: the kernels are not quicker
   without them, and some are slower.
@@ -26,6 +26,7 @@ from dnc.config import CNN, SHORTCUT_SPAN
 from dnc.networks.cnn import ConvBlock, ConvNet, fit
 from dnc.networks.params import map_sizes
 from dnc.training.convblock import BlockPass
+from dnc.training.layout import aligned
 from dnc.training.noise import Noise
 from dnc.training.norm import Weight
 
@@ -89,6 +90,12 @@ class ConvPass:
             self.grads.mul_(self._gains)
             return loss
 
+    def release(self) -> None:
+        """Give each parameter of the network memory of its own again, after the last pass."""
+        for p in self._network.parameters():
+            form = torch.channels_last if p.dim() == 4 else torch.contiguous_format
+            p.data = p.detach().clone(memory_format=form)
+
     def finite(self) -> bool:
         """Whether no weight and no running statistic is infinite or NaN."""
         buffers = [b for b in self._network.buffers() if b.is_floating_point()]
@@ -140,7 +147,7 @@ class ConvPass:
 
 def padded(channels: int) -> int:
     """The channels that a layer's maps have in memory."""
-    return math.ceil(channels / CHANNELS) * CHANNELS
+    return aligned(channels, CHANNELS)
 
 
 def _fitted(h: Tensor, channels: int, halvings: int) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ from dnc.training.adam import FlatAdam
 from dnc.training.batch import Batch, Flats
 from dnc.training.engine import Engine
 from dnc.training.feed import Feed
-from dnc.training.layout import Layout, aligned, plan_layout
+from dnc.training.layout import Layout, aligned, joined, plan_layout
 from dnc.training.stacked import Stacked, product_type
 from dnc.training.streams import batch_bounds, shuffled, stream, stream_seed
 
@@ -219,16 +219,11 @@ def reduced_layers(config: Config, data: Dataset, engine: Engine) -> tuple[bool,
 
 def reduced_spans(layout: Layout, fast: Sequence[tuple[bool, ...]]) -> list[tuple[int, int]]:
     """(start, stop) of the parts of the flat vector that the products `fast` are in: neighbours are one part."""
-    parts = [(0, layout.rows * layout.features)] if fast[0][0] else []
+    parts = [(0, aligned(layout.rows * layout.features))] if fast[0][0] else []
     for net, flags in zip(layout.nets, fast, strict=True):
-        parts += [(a, a + out * n) for (a, out, n), flag in zip(net.weights[1:], flags[1:], strict=False) if flag]
-    spans: list[tuple[int, int]] = []
-    for start, stop in parts:
-        if spans and aligned(spans[-1][1]) == start:
-            spans[-1] = spans[-1][0], stop
-        else:
-            spans.append((start, stop))
-    return spans
+        middle = zip(net.weights[1:], flags[1:], strict=False)
+        parts += [(start, start + aligned(out * n)) for (start, out, n), flag in middle if flag]
+    return joined(parts)
 
 
 def _feed(x: np.ndarray, y: np.ndarray, dtype: torch.dtype, capacity: int) -> Feed:

@@ -10,7 +10,7 @@ reduced precision may be used for. A network without hidden layers has its class
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -92,6 +92,21 @@ class Layout:
 def aligned(n: int, step: int = ALIGN) -> int:
     """n, rounded up to a multiple of `step`."""
     return -(-n // step) * step
+
+
+def joined(parts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same (start, stop) parts of a flat vector, neighbours as one: a call costs by the part.
+
+    Torch computes the last elements of a part, those that fill no vector, one by one and maybe to other bits: only
+    parts that leave none over, whose length is a multiple of ALIGN, are joined with the next.
+    """
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted(parts):
+        if found and found[-1][1] == start and (start - found[-1][0]) % ALIGN == 0:
+            found[-1] = found[-1][0], stop
+        else:
+            found.append((start, stop))
+    return found
 
 
 def row_step(batch_sizes: Sequence[int]) -> int:

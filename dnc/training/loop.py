@@ -49,7 +49,7 @@ def train(
     seed: int,
     engine: Engine,
     *,
-    on_epoch: Callable[[int, Epoch], None] | None = None,
+    on_epoch: Callable[[int, Epoch], bool | None] | None = None,
     keep_weights: bool = False,
 ) -> Outcome:
     """Train `config` on `data`. On one CPU thread the result is a function of the arguments, bit for bit.
@@ -63,7 +63,8 @@ def train(
         epochs: passes over the training samples, >= 1.
         seed: the train_seed, >= 0.
         engine: how to compute.
-        on_epoch: called with (epoch from 0, its `Epoch`) after each epoch; an exception from it ends the training.
+        on_epoch: called with (epoch from 0, its `Epoch`) after each epoch. The training ends with what it has if it
+            returns True, and without an outcome if it raises.
         keep_weights: return the network too.
 
     Raises:
@@ -78,8 +79,8 @@ def train(
             with device_lock(engine, exclusive=False):
                 curve.append(run_epoch(stepper, epoch, learning_rate(config.training.lr, epoch, epochs)))
             check_finite(curve[-1], epoch, data.n_val)
-            if on_epoch is not None:
-                on_epoch(epoch, curve[-1])
+            if on_epoch is not None and on_epoch(epoch, curve[-1]):
+                break
         model = stepper.finish() if keep_weights else None
     return Outcome(
         curve=tuple(curve),

@@ -147,9 +147,8 @@ class EagerStepper:
 
     def finish(self) -> Network:
         set_dropout_generator(self._network, None)
-        for p in self._network.parameters():
-            form = torch.channels_last if p.dim() == 4 else torch.contiguous_format
-            p.data = p.detach().clone(memory_format=form)  # its own memory, no view of a vector
+        if self._pass is not None:
+            self._pass.release()
         return self._network.eval()
 
     def _check_norms(self, arch: CNN | MLP, input_shape: tuple[int, ...]) -> None:
