@@ -30,9 +30,9 @@ from dnc.bayesopt.optimizer import SobolSearch
 from dnc.config import CNN, Config, Training
 from dnc.data.dataset import Dataset
 from dnc.networks.params import count_params
-from dnc.training.clock import ReferenceTime, measure_reference, measure_t_tr
-from dnc.training.engine import Engine, machine_name, quiet_cpu, select_engine
-from dnc.training.step import build_stepper
+from dnc.training.clock import Calibration, calibrate, measure_t_tr
+from dnc.training.engine import Engine, compute_settings, machine_name, select_engine
+from dnc.training.stepper import build_stepper
 from dnc.training.streams import batch_bounds
 
 NAIVE_SECONDS = 0.4  # about what the clock takes for a config
@@ -47,7 +47,7 @@ class Subject:
     config: Config
     data: Dataset
     engine: Engine
-    reference: ReferenceTime
+    reference: Calibration
 
     def clock(self) -> float:
         """Seconds of an epoch by the project's clock."""
@@ -55,15 +55,15 @@ class Subject:
 
     def naive(self) -> float:
         """Mean wall seconds of an epoch of training."""
-        with quiet_cpu(self.engine):
+        with compute_settings(self.engine):
             stepper = build_stepper(self.config, self.data, self.engine, seed=0)
-            begun, epochs = time.perf_counter(), 0
-            while epochs == 0 or time.perf_counter() - begun < NAIVE_SECONDS:
+            started, epochs = time.perf_counter(), 0
+            while epochs == 0 or time.perf_counter() - started < NAIVE_SECONDS:
                 stepper.start_epoch(epochs, self.config.training.lr)
                 for start, stop in batch_bounds(stepper.n_train, stepper.batch_size):
                     stepper.step(start, stop)
                 epochs += 1
-            return (time.perf_counter() - begun) / epochs
+            return (time.perf_counter() - started) / epochs
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def random_data(n: int, shape: tuple[int, ...]) -> Dataset:
 def perceptrons(images: int) -> list[Subject]:
     """Ten Sobol points of stage 1."""
     data, engine = random_data(images, (784,)), select_engine("cpu", family="mlp")
-    reference, space = measure_reference(engine), dnc.MLPSpace()
+    reference, space = calibrate(engine), dnc.MLPSpace()
     points = SobolSearch(space.stage1(), seed=0)
     found: dict[Config, None] = {}
     while len(found) < 10:
@@ -105,7 +105,7 @@ def perceptrons(images: int) -> list[Subject]:
 def convolutional() -> list[Subject]:
     """Three small CNNs."""
     data, engine = random_data(640, (3, 16, 16)), select_engine("cpu", family="cnn")
-    reference = measure_reference(engine)
+    reference = calibrate(engine)
     configs = [
         Config(CNN(channels, pools=(2,), batchnorm=tuple(range(1, len(channels) + 1))), Training(batch_size=64))
         for channels in ((16, 24), (16, 32, 48), (24, 48, 64))

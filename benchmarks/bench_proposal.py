@@ -30,9 +30,9 @@ def proposal_seconds(domain: Domain, trials: int) -> float:
     times = []
     for _ in range(REPEATS):
         optimizer = told(domain, trials)
-        begun = time.perf_counter()
+        started = time.perf_counter()
         optimizer.ask()
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - started)
         assert optimizer.last.ei > 0, "a model was asked"
     return statistics.median(times)
 
@@ -43,11 +43,11 @@ def loop_seconds(trials: int) -> float:
     domain = space.stage1()
     rng = np.random.default_rng(0)
     nets = [domain.point(row).channels for row in domain.rows(rng.random((50 + trials, domain.dim)))]
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for a in nets[:50]:  # a twentieth is enough to know the whole
         for b in nets[50:]:
             plain_similarity(a, b)
-    return (time.perf_counter() - begun) * 20
+    return (time.perf_counter() - started) * 20
 
 
 def plain_similarity(a: tuple[int, ...], b: tuple[int, ...]) -> float:

@@ -23,9 +23,9 @@ def import_seconds(statement: str) -> float:
     """Median seconds of a new interpreter that runs `statement`, less those of one that runs nothing."""
 
     def once(code: str) -> float:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
     pairs = [once(statement) - once("pass") for _ in range(REPEATS)]
     return statistics.median(pairs)
@@ -49,9 +49,9 @@ def median_seconds(call: Callable[[], object]) -> float:
     call()  # columns are made once
     times = []
     for _ in range(REPEATS):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         call()
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - started)
     return statistics.median(times)
 
 

@@ -30,11 +30,11 @@ import dnc
 from dnc.config import Config
 from dnc.data.dataset import Dataset
 from dnc.errors import DataError
-from dnc.searches.family import WCS, Sweep
+from dnc.searches.archive import Store
 from dnc.searches.result import SearchResult
-from dnc.searches.store import Store
-from dnc.searches.workers import Workers
+from dnc.searches.sweep import WCS, Sweep
 from dnc.training.engine import machine_name, select_engine
+from dnc.workers.pool import Workers
 
 WORKERS = 2
 Found = TypeVar("Found")
@@ -102,9 +102,9 @@ def load(images: int) -> Dataset:
 
 def clocked(call: Callable[[], Found]) -> tuple[Found, Cost]:
     """The answer and what it cost."""
-    begun, before = time.perf_counter(), cpu_seconds()
+    started, before = time.perf_counter(), cpu_seconds()
     found = call()
-    return found, Cost(time.perf_counter() - begun, cpu_seconds() - before)
+    return found, Cost(time.perf_counter() - started, cpu_seconds() - before)
 
 
 def cpu_seconds() -> float:

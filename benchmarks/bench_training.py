@@ -17,10 +17,10 @@ from baseline import Baseline
 import dnc
 from dnc.config import CNN, MLP, Config, Training
 from dnc.data.dataset import Dataset
-from dnc.training.direct import DirectStack
-from dnc.training.engine import Engine, machine_name, native_bfloat16, quiet_cpu
+from dnc.training.engine import Engine, compute_settings, machine_name, native_bfloat16
 from dnc.training.loop import train
-from dnc.training.step import build_stepper
+from dnc.training.mlp_cpu.direct import DirectStack
+from dnc.training.stepper import build_stepper
 
 STEPS, ROUNDS, BATCH = 10, 9, 256
 FEATURES, CLASSES = 784, 10
@@ -47,7 +47,7 @@ def stepped(step: Callable[[int, int], None], batch: int, n: int) -> Callable[[]
     return run
 
 
-def plain(configs: Sequence[Config], data: Dataset) -> Callable[[], None]:
+def short_repr(configs: Sequence[Config], data: Dataset) -> Callable[[], None]:
     """STEPS steps of each config the plain way, one after the other."""
     baselines = [Baseline(config, data) for config in configs]
 
@@ -78,9 +78,9 @@ def in_turns(runs: Sequence[Callable[[], None]]) -> tuple[list[float], list[floa
     for number in range(ROUNDS + 1):
         times = []
         for run in runs:
-            begun = time.thread_time()
+            started = time.thread_time()
             run()
-            times.append(time.thread_time() - begun)
+            times.append(time.thread_time() - started)
         if number:  # the first round warms up
             rounds.append(times)
     columns = list(zip(*rounds, strict=True))
@@ -94,9 +94,9 @@ def product_speed(dtype: torch.dtype) -> float:
     z = torch.empty(300, BATCH, dtype=dtype)
     times = []
     for _ in range(60):
-        begun = time.thread_time()
+        started = time.thread_time()
         torch.mm(w, x.t(), out=z)
-        times.append(time.thread_time() - begun)
+        times.append(time.thread_time() - started)
     return 2 * w.numel() * BATCH / statistics.median(times)
 
 
@@ -138,7 +138,7 @@ def mlp_table(best: Engine) -> None:
             for run in eager:
                 run()
 
-        runs = [plain(configs, data), one_by_one, stack(configs, data, Engine(kind="direct"))]
+        runs = [short_repr(configs, data), one_by_one, stack(configs, data, Engine(kind="direct"))]
         seconds, ratios = in_turns([*runs, stack(configs, data, best)])
         each = [1e3 * s / STEPS / len(configs) for s in seconds]
         cells = "".join(f"{ms:8.2f} ({r:4.2f})" for ms, r in zip(each[1:], ratios[1:], strict=True))
@@ -164,7 +164,7 @@ def cnn_table() -> None:
             for augment in (False, True):
                 data = random_data(960, (3, side, side), augment)
                 engines = Engine(), Engine(dtype="bfloat16")
-                runs = [plain([config], data), *(single(config, data, engine) for engine in engines)]
+                runs = [short_repr([config], data), *(single(config, data, engine) for engine in engines)]
                 seconds, ratios = in_turns(runs)
                 cells = (f"{n} {1e3 * s / STEPS:.1f} ({r:.2f})" for n, s, r in zip(names, seconds, ratios, strict=True))
                 place = f"{side}x{side} {'augmented' if augment else 'in memory'}"
@@ -181,10 +181,10 @@ def convolution_seconds(arch: CNN, side: int, batch: int = 64) -> float:
         wanted = [layer > 1, True, False]
         times = []
         for _ in range(20):
-            begun = time.thread_time()
+            started = time.thread_time()
             torch.convolution(x, w, None, *sides)
             torch.ops.aten.convolution_backward(u, x, w, None, *sides, wanted)
-            times.append(time.thread_time() - begun)
+            times.append(time.thread_time() - started)
         total += statistics.median(times)
         c_in = channels
         if layer in arch.pools:
@@ -216,7 +216,7 @@ def accuracy_table(best: Engine) -> None:
 def main() -> None:
     best = Engine(kind="direct", dtype="bfloat16" if native_bfloat16() else "float32")
     print(f"{machine_name(best)}, torch {torch.__version__}")
-    with quiet_cpu(best):
+    with compute_settings(best):
         mlp_table(best)
         cnn_table()
         accuracy_table(best)

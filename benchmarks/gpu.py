@@ -30,10 +30,10 @@ from dnc.config import CNN, MLP, Architecture, Config, Training
 from dnc.data.augment import Augmenter
 from dnc.data.dataset import Dataset
 from dnc.errors import DataError
+from dnc.models.predict import predict_logits
 from dnc.training.engine import Engine, machine_name, select_engine
 from dnc.training.loop import run_epoch, train
-from dnc.training.predict import predict_logits
-from dnc.training.step import EagerStepper
+from dnc.training.stepper import EagerStepper
 
 NO_DEVICE = "no CUDA device: not measured"
 EPOCHS = 4  # of the trainings that are compared
@@ -223,11 +223,11 @@ def epoch_times(
     for number in range(rounds + 1):
         for way, column in zip(ways, columns, strict=True):
             wait()
-            begun = now()
+            started = now()
             way()
             wait()
             if number:
-                column.append(now() - begun)
+                column.append(now() - started)
     return EpochTimes(name, *map(tuple, columns))
 
 
@@ -273,11 +273,11 @@ def search_report(images: int, epochs: int, device: str) -> str:
     except DataError as error:
         return f"search of CIFAR-10 left out: {error}"
     space = dnc.CNNSpace(conv_layers=(4, 8), max_channels=256)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     result = dnc.search(
         data, space, wc=0.1, epochs=epochs, n1=5, n2=5, n3=1000, seed=0, workers=0, device=device, progress=False
     )
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     budget = f"{data.n_train:,} images, augmented, {epochs} epochs, n1=5 n2=5 n3=1000, w_c=0.1"
     return f"CNN search of CIFAR-10 ({budget}): {seconds:.0f} s, {len(result.visits)} steps\n{result.best}"
 

@@ -56,7 +56,7 @@ def plain_search(
     data: Dataset, space: MLPSpace, wc: float, epochs: int, n1: int, n2: int, n3: int, seed: int
 ) -> PlainSearch:
     """The three stages for one w_c, with t_tr as the penalty."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     trained: dict[Config, PlainTrial] = {}
     proposing = 0.0
 
@@ -98,7 +98,7 @@ def plain_search(
     stage3 = space.stage3(max_batch=data.n_train)
     explore(stage3, training_similarity, lambda training: Config(found, training))
     best = min(trained.values(), key=f)
-    return PlainSearch(best, f(best), tuple(trained.values()), time.perf_counter() - begun, proposing)
+    return PlainSearch(best, f(best), tuple(trained.values()), time.perf_counter() - started, proposing)
 
 
 def plain_trial(config: Config, data: Dataset, seed: int, epochs: int) -> PlainTrial:

@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from dnc.config import CNN, MLP, Config, Training
     from dnc.data import Augment, Dataset, data_root, datasets, load_data
     from dnc.errors import ArgumentError, DataError, DncError, SearchError, StoreError
+    from dnc.models.model import Ensemble, Model, load_model
     from dnc.networks.params import count_params
     from dnc.objective import METRICS, Metric, Objective, register_metric
+    from dnc.searches.archive import Store, open_store
     from dnc.searches.background import SearchHandle, start
     from dnc.searches.estimate import Estimate, estimate
-    from dnc.searches.family import Sweep, sweep, transfer
-    from dnc.searches.model import Ensemble, Model, load_model
     from dnc.searches.problem import Problem
     from dnc.searches.progress import Progress
     from dnc.searches.result import Best, SearchResult
     from dnc.searches.search import SearchStopped, search
     from dnc.searches.stages import StageResult, stage1, stage2, stage3
-    from dnc.searches.store import Store, open_store
-    from dnc.searches.workers import Workers
+    from dnc.searches.sweep import Sweep, sweep, transfer
     from dnc.space import CNNSpace, MLPSpace, TrainingSpace
     from dnc.trial import Epoch, Trial, Visit
     from dnc.widgets import TradeoffExplorer
+    from dnc.workers.pool import Workers
 
 _HOMES = {
     "dnc.bayesopt.acquisition": ("expected_improvement", "log_expected_improvement"),
@@ -47,15 +47,15 @@ _HOMES = {
     "dnc.objective": ("METRICS", "Metric", "Objective", "register_metric"),
     "dnc.searches.background": ("SearchHandle", "start"),
     "dnc.searches.estimate": ("Estimate", "estimate"),
-    "dnc.searches.family": ("Sweep", "sweep", "transfer"),
-    "dnc.searches.model": ("Ensemble", "Model", "load_model"),
+    "dnc.searches.sweep": ("Sweep", "sweep", "transfer"),
+    "dnc.models.model": ("Ensemble", "Model", "load_model"),
     "dnc.searches.problem": ("Problem",),
     "dnc.searches.progress": ("Progress",),
     "dnc.searches.result": ("Best", "SearchResult"),
     "dnc.searches.search": ("SearchStopped", "search"),
     "dnc.searches.stages": ("StageResult", "stage1", "stage2", "stage3"),
-    "dnc.searches.store": ("Store", "open_store"),
-    "dnc.searches.workers": ("Workers",),
+    "dnc.searches.archive": ("Store", "open_store"),
+    "dnc.workers.pool": ("Workers",),
     "dnc.space": ("CNNSpace", "MLPSpace", "TrainingSpace"),
     "dnc.trial": ("Epoch", "Trial", "Visit"),
     "dnc.widgets": ("TradeoffExplorer",),

@@ -17,8 +17,8 @@ from dnc.errors import ArgumentError, StoreError, check_int
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
+    from dnc.searches.archive import Store
     from dnc.searches.result import Best, SearchResult
-    from dnc.searches.store import Store
     from dnc.space import CNNSpace, MLPSpace
 
 CNN_FLAGS = ("conv_layers", "first_channels", "max_channels")
@@ -39,8 +39,8 @@ def search(o: argparse.Namespace) -> str:
 
 def sweep(o: argparse.Namespace) -> str:
     """Run a family of searches, or estimate the time of one."""
-    from dnc.searches.family import WCS
-    from dnc.searches.family import sweep as run
+    from dnc.searches.sweep import WCS
+    from dnc.searches.sweep import sweep as run
 
     data, space = _load(o), _space(o)
     if o.estimate:
@@ -52,7 +52,7 @@ def sweep(o: argparse.Namespace) -> str:
 
 def transfer(o: argparse.Namespace) -> str:
     """Repeat stage 3 on other data."""
-    from dnc.searches.family import transfer as run
+    from dnc.searches.sweep import transfer as run
 
     with _open(o.source) as source:
         result = source.result(_full_id(source, o.id))
@@ -212,7 +212,7 @@ def _listing(store: Store) -> str:
         "optimizer",
         "steps",
         "status",
-        "begun (UTC)",
+        "started (UTC)",
     )
     return _table(head, rows)
 
@@ -225,7 +225,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _open(path: str) -> Store:
-    from dnc.searches.store import open_store
+    from dnc.searches.archive import open_store
 
     return open_store(path)
 

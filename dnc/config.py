@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from dnc.errors import ArgumentError, check_choice, check_float, check_int, plain
+from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "gelu", "tanh")
 MAX_WIDTH = 100_000  # channels or nodes of one layer: far above any search space, far below an overflow
@@ -166,9 +166,9 @@ class Config:
 
     def __post_init__(self) -> None:
         if not isinstance(self.arch, (CNN, MLP)):
-            raise ArgumentError(f"arch={plain(self.arch)} is not allowed: give a dnc.CNN or a dnc.MLP")
+            raise ArgumentError(f"arch={short_repr(self.arch)} is not allowed: give a dnc.CNN or a dnc.MLP")
         if not isinstance(self.training, Training):
-            raise ArgumentError(f"training={plain(self.training)} is not allowed: give a dnc.Training")
+            raise ArgumentError(f"training={short_repr(self.training)} is not allowed: give a dnc.Training")
 
     @cached_property
     def key(self) -> str:
@@ -193,7 +193,7 @@ class Config:
         """
         kinds = {"cnn": CNN, "mlp": MLP}
         if not isinstance(data, Mapping) or set(data) != {"family", "arch", "training"}:
-            raise ArgumentError(f"config={plain(data)} is not a config: it needs 'family', 'arch' and 'training'")
+            raise ArgumentError(f"config={short_repr(data)} is not a config: it needs 'family', 'arch' and 'training'")
         kind = kinds[check_choice("family", data["family"], kinds)]
         return cls(from_fields(kind, data["arch"]), from_fields(Training, data["training"]))
 
@@ -207,7 +207,7 @@ class Config:
         try:
             data = json.loads(text)
         except (TypeError, ValueError):
-            raise ArgumentError(f"config={plain(text)} is not JSON: give what Config.to_json wrote") from None
+            raise ArgumentError(f"config={short_repr(text)} is not JSON: give what Config.to_json wrote") from None
         return cls.from_dict(data)
 
     def __str__(self) -> str:
@@ -238,7 +238,9 @@ def from_fields(kind: Any, data: object) -> Any:
     """
     known = {f.name for f in fields(kind)}
     if not isinstance(data, Mapping) or not set(data) <= known:
-        raise ArgumentError(f"{kind.__name__}: {plain(data)} has unknown fields: allowed: {', '.join(sorted(known))}")
+        raise ArgumentError(
+            f"{kind.__name__}: {short_repr(data)} has unknown fields: allowed: {', '.join(sorted(known))}"
+        )
     return kind(**{name: _tuples(value) for name, value in data.items()})
 
 
@@ -248,7 +250,7 @@ def _tuples(value: Any) -> Any:
 
 def _sequence(name: str, value: object) -> Sequence[Any]:
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        raise ArgumentError(f"{name}={plain(value)} is not allowed: give a tuple of numbers")
+        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give a tuple of numbers")
     items = tuple(value)  # type: ignore[arg-type]
     if len(items) > MAX_LAYERS:
         raise ArgumentError(f"{name} has {len(items)} entries: at most {MAX_LAYERS} layers are allowed")

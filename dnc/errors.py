@@ -31,7 +31,7 @@ class SearchError(DncError):
     """A search that cannot go on, e.g. because every trial of a stage failed."""
 
 
-def plain(value: object, limit: int = 60) -> str:
+def short_repr(value: object, limit: int = 60) -> str:
     """`value` as short one-line text for an error message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -48,7 +48,7 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ArgumentError(f"{name}={plain(value)} is unknown: choose one of {', '.join(map(repr, choices))}{hint}")
+    raise ArgumentError(f"{name}={short_repr(value)} is unknown: choose one of {', '.join(map(repr, choices))}{hint}")
 
 
 def check_int(name: str, value: object, low: int, high: int | None = None) -> int:
@@ -60,7 +60,7 @@ def check_int(name: str, value: object, low: int, high: int | None = None) -> in
     allowed = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
     whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer()
     if not whole or int(value) < low or (high is not None and int(value) > high):  # type: ignore[call-overload]
-        raise ArgumentError(f"{name}={plain(value)} is not allowed: give {allowed}")
+        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give {allowed}")
     return int(value)  # type: ignore[call-overload]
 
 
@@ -86,7 +86,7 @@ def check_float(
     allowed = (
         "a finite number" if math.isinf(low) and math.isinf(high) else f"a number in {left}{low:g}, {high:g}{right}"
     )
-    raise ArgumentError(f"{name}={plain(value)} is not allowed: give {allowed}")
+    raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give {allowed}")
 
 
 def check_bounds(name: str, value: object, low: int, high: int | None = None) -> tuple[int, int]:
@@ -96,8 +96,10 @@ def check_bounds(name: str, value: object, low: int, high: int | None = None) ->
         ArgumentError: not a pair, out of range, or the wrong way round.
     """
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ArgumentError(f"{name}={plain(value)} is not allowed: give two whole numbers (lower, upper)")
+        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give two whole numbers (lower, upper)")
     lower, upper = check_int(f"{name}[0]", value[0], low, high), check_int(f"{name}[1]", value[1], low, high)
     if lower > upper:
-        raise ArgumentError(f"{name}={plain(value)} is the wrong way round: give (lower, upper) with lower <= upper")
+        raise ArgumentError(
+            f"{name}={short_repr(value)} is the wrong way round: give (lower, upper) with lower <= upper"
+        )
     return lower, upper

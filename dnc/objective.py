@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dnc.config import Config
-from dnc.errors import ArgumentError, check_choice, check_float, plain
+from dnc.errors import ArgumentError, check_choice, check_float, short_repr
 from dnc.trial import Trial
 
 
@@ -72,7 +72,9 @@ def register_metric(
         ArgumentError: the name is taken by a built-in metric or is no identifier.
     """
     if name in ("t_tr", "n_params") or not name.isidentifier():
-        raise ArgumentError(f"name={plain(name)} is not allowed: give a new identifier other than t_tr and n_params")
+        raise ArgumentError(
+            f"name={short_repr(name)} is not allowed: give a new identifier other than t_tr and n_params"
+        )
     METRICS[name] = Metric(name, unit, label or name, compute, measured)
     return METRICS[name]
 

@@ -36,7 +36,7 @@ _DATA = pytest.StashKey[str | None]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Redirects home and caches, for this process and those it starts, before any test module is imported."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background: children would ignore Ctrl-C too
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: children would ignore Ctrl-C too
         signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = pytest.MonkeyPatch()
     home = tempfile.mkdtemp(prefix="dnc-tests-")
@@ -105,4 +105,4 @@ def counted_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         t_tr += 1e-3 * data.n_train / config.training.batch_size
         return Timing(t_tr, 1.0, 0.0, (), 0.0, False, reference.machine, reference.engine)
 
-    monkeypatch.setattr("dnc.searches.jobs.measure_t_tr", count)
+    monkeypatch.setattr("dnc.workers.jobs.measure_t_tr", count)

@@ -10,7 +10,7 @@ from dnc.config import MLP, Config, Training
 from dnc.data.dataset import Dataset
 from dnc.training.engine import Engine
 from dnc.training.loop import Outcome
-from dnc.training.step import TrainingFailed
+from dnc.training.stepper import TrainingFailed
 
 DIRECT = Engine(kind="direct")
 REDUCED = Engine(kind="direct", dtype="bfloat16")

@@ -221,7 +221,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so() -> None:
     root = str(Path(dnc.__file__).parents[1])
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root})
     try:
-        for _ in range(1200):  # until the search has begun
+        for _ in range(1200):  # until the search has started
             if process.poll() is not None or (Path("trials.db").is_file() and trainings() > 0):
                 break
             time.sleep(0.1)

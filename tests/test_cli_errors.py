@@ -10,7 +10,7 @@ from test_cli import ALONE, SMALL, run, searches
 
 import dnc
 from dnc import cli
-from dnc.searches.store import Store
+from dnc.searches.archive import Store
 
 
 @pytest.fixture(autouse=True)

@@ -26,8 +26,8 @@ import pandas  # noqa: E402, F401  this and the next are loaded before forking, 
 import scipy.stats  # noqa: E402, F401
 
 import dnc  # noqa: E402
+from dnc.searches.archive import Store  # noqa: E402
 from dnc.searches.search import search as run_search  # noqa: E402
-from dnc.searches.store import Store  # noqa: E402
 
 WAIT = 600.0  # seconds without a sign of life after which a search counts as hanging
 

@@ -2,7 +2,7 @@
 
     usage: python tools/run_notebooks.py [notebooks/NAME.ipynb ...]      default: all of notebooks/
 
-Each runs in an empty folder, as for somebody who has just begun; what it writes there is dropped. Outputs that need a
+Each runs in an empty folder, as for somebody who has just started; what it writes there is dropped. Outputs that need a
 live kernel (progress bars, widgets) are dropped too: what a widget shows without a kernel takes its place.
 """
 
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
         asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
     paths = [Path(a) for a in arguments] or sorted((ROOT / "notebooks").glob("*.ipynb"))
     for path in paths:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         try:
             with tempfile.TemporaryDirectory() as folder:
                 notebook = settle(execute(path, Path(folder)))
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
             print(f"{path.name} failed, nothing was written:\n{error}", file=sys.stderr)
             return 1
         nbformat.write(notebook, path)
-        print(f"{path.name}: {time.perf_counter() - begun:.0f} s")
+        print(f"{path.name}: {time.perf_counter() - started:.0f} s")
     return 0
 
 

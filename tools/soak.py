@@ -106,10 +106,10 @@ def main(arguments: list[str]) -> int:
     p.add_argument("--trials", type=int, default=2000, help="trials of the search (2000)")
     p.add_argument("--json", action="store_true", help="print the figures only, as JSON")
     options = p.parse_args(arguments)
-    begun = time.monotonic()
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         found = figures(soak(options.trials, Path(folder) / "soak.db"))
-    found["seconds"] = round(time.monotonic() - begun)
+    found["seconds"] = round(time.monotonic() - started)
     print(json.dumps(found) if options.json else f"soak: {found}")
     for text in verdict(found):
         print(f"BROKEN: {text}", file=sys.stderr)

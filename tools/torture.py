@@ -28,7 +28,7 @@ from typing import Any
 
 from forked import WAIT, Broken, Forked, data, finish, rows, runs, timings_only
 
-from dnc.searches.store import Store
+from dnc.searches.archive import Store
 
 ORPHAN_SECONDS = 30.0
 
@@ -47,7 +47,7 @@ class Torture:
         self.kills, self.write_kills, self.searches, self.trainings = 0, 0, 0, 0
 
     def run(self, kills: int, workers: int) -> None:
-        """Kill until there were so many more kills; every search that was begun is brought to its end."""
+        """Kill until there were so many more kills; every search that was started is brought to its end."""
         target = self.kills + kills
         while self.kills < target:
             penalty = ("n_params", "t_tr")[self.searches % 2]
@@ -175,7 +175,7 @@ def main(arguments: list[str]) -> int:
         if not options.json:
             print(text, flush=True)
 
-    begun = time.monotonic()
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         torture = Torture(Path(folder), options.seed, say)
         try:
@@ -188,7 +188,7 @@ def main(arguments: list[str]) -> int:
     figures = {
         "kills": torture.kills, "at_writes": torture.write_kills, "with_workers": options.worker_kills,
         "searches": torture.searches, "trainings": torture.trainings, "reads_while_two_write": reads,
-        "seconds": round(time.monotonic() - begun),
+        "seconds": round(time.monotonic() - started),
     }  # fmt: skip
     print(json.dumps(figures) if options.json else f"nothing lost, nothing twice, nothing left: {figures}")
     return 0

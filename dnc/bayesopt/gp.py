@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dnc.bayesopt.kernel import Array, Kernel
-from dnc.errors import ArgumentError, check_float, check_int, plain
+from dnc.errors import ArgumentError, check_float, check_int, short_repr
 
 NOISE = 1e-4  # sigma_n^2, the paper's noise variance (Appendix)
 JITTERS = (0.0, *(10.0**power for power in range(-10, -1)))  # added to the diagonal, one after the other
@@ -44,7 +44,7 @@ class GaussianProcess:
         self.kernel = kernel
         self.noise = check_float("noise", noise, 0)
         if mean != "mean" and isinstance(mean, str):
-            raise ArgumentError(f"mean={plain(mean)} is unknown: give 'mean' or a number")
+            raise ArgumentError(f"mean={short_repr(mean)} is unknown: give 'mean' or a number")
         self.mean = "mean" if isinstance(mean, str) else check_float("mean", mean)
         self.fit([], [])
 
@@ -62,7 +62,7 @@ class GaussianProcess:
         if len(self.rows) != len(self.values):
             raise ArgumentError(f"xs has {len(self.rows)} points but ys has {len(self.values)} values: give as many")
         if not np.isfinite(self.values).all():
-            raise ArgumentError(f"ys={plain(ys)} holds values that are not finite: leave those points out")
+            raise ArgumentError(f"ys={short_repr(ys)} holds values that are not finite: leave those points out")
         n = len(self.values)
         self.prior_mean = float(self.mean) if self.mean != "mean" else float(self.values.mean()) if n else 0.0
         matrix = self.kernel(self.rows, self.rows) + self.noise * np.eye(n) if n else np.zeros((0, 0))

@@ -45,7 +45,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dnc.config import CNN, MLP, Training
-from dnc.errors import ArgumentError, check_float, plain
+from dnc.errors import ArgumentError, check_float, short_repr
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -126,9 +126,9 @@ class RampKernel:
         check_powers("r", self.r)
         check_weights("weights", self.weights, k)
         if not len(self.high) == len(self.r) == len(self.names) == k:
-            raise ArgumentError(f"low={plain(self.low)} has {k} entries: give high, r and names as many")
+            raise ArgumentError(f"low={short_repr(self.low)} has {k} entries: give high, r and names as many")
         if any(lo > hi for lo, hi in zip(self.low, self.high, strict=True)):
-            raise ArgumentError(f"low={plain(self.low)} exceeds high={plain(self.high)}: give low <= high")
+            raise ArgumentError(f"low={short_repr(self.low)} exceeds high={short_repr(self.high)}: give low <= high")
 
     def __call__(self, a: Array, b: Array) -> Array:
         x, y = self.features(np.atleast_2d(a)), self.features(np.atleast_2d(b))
@@ -148,7 +148,9 @@ class RampKernel:
         try:
             return np.asarray(points, dtype=float).reshape(len(points), len(self.low))
         except (TypeError, ValueError):
-            raise ArgumentError(f"xs={plain(points)} is not usable: give {len(self.low)} numbers a point") from None
+            raise ArgumentError(
+                f"xs={short_repr(points)} is not usable: give {len(self.low)} numbers a point"
+            ) from None
 
     def terms(self, a: Array, b: Array) -> Terms:
         x, y = self.features(np.atleast_2d(a))[0], self.features(np.atleast_2d(b))[0]
@@ -212,7 +214,9 @@ class ChannelKernel:
         check_float("omega", self.omega, 0, open_low=True)
         check_powers("r", self.r)
         if not self.high or min(self.high) < self.low:
-            raise ArgumentError(f"high={plain(self.high)} is not allowed: give upper bounds of at least {self.low:g}")
+            raise ArgumentError(
+                f"high={short_repr(self.high)} is not allowed: give upper bounds of at least {self.low:g}"
+            )
 
     def __call__(self, a: Array, b: Array) -> Array:
         # deepest first, so that the nets with layer k are the leading ones; layers as rows
@@ -265,7 +269,7 @@ def check_powers(name: str, powers: Sequence[float]) -> tuple[float, ...]:
         ArgumentError: none given, or one outside the range.
     """
     if not isinstance(powers, (tuple, list)) or not powers:
-        raise ArgumentError(f"{name}={plain(powers)} is not allowed: give a tuple of powers in (0, 1]")
+        raise ArgumentError(f"{name}={short_repr(powers)} is not allowed: give a tuple of powers in (0, 1]")
     return tuple(check_float(f"{name}[{i}]", r, 0, 1, open_low=True) for i, r in enumerate(powers))
 
 
@@ -276,10 +280,10 @@ def check_weights(name: str, weights: Sequence[float], k: int) -> tuple[float, .
         ArgumentError: another number of them, one outside the range, or another sum.
     """
     if not isinstance(weights, (tuple, list)) or len(weights) != k or not k:
-        raise ArgumentError(f"{name}={plain(weights)} is not allowed: give {max(k, 1)} coefficients with sum 1")
+        raise ArgumentError(f"{name}={short_repr(weights)} is not allowed: give {max(k, 1)} coefficients with sum 1")
     values = tuple(check_float(f"{name}[{i}]", s, 0, 1) for i, s in enumerate(weights))
     if abs(sum(values) - 1.0) > 1e-9:
-        raise ArgumentError(f"{name}={plain(weights)} add up to {sum(values):g}: give coefficients with sum 1")
+        raise ArgumentError(f"{name}={short_repr(weights)} add up to {sum(values):g}: give coefficients with sum 1")
     return values
 
 
@@ -299,5 +303,7 @@ def _ragged(lists: Sequence[Sequence[int]]) -> Array:
 
 def _as(kind: Any, point: object) -> Any:
     if not isinstance(point, kind):
-        raise ArgumentError(f"x={plain(point)} is of another kind: this kernel compares dnc.{kind.__name__} objects")
+        raise ArgumentError(
+            f"x={short_repr(point)} is of another kind: this kernel compares dnc.{kind.__name__} objects"
+        )
     return point

@@ -25,7 +25,7 @@ import numpy as np
 from dnc.bayesopt.acquisition import XI, expected_improvement, log_expected_improvement
 from dnc.bayesopt.gp import NOISE, GaussianProcess
 from dnc.bayesopt.kernel import Array, Kernel
-from dnc.errors import ArgumentError, check_choice, check_float, check_int, plain
+from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
 
 N1 = 15  # Sobol points before the first step of BO (Sec. 3)
 N3 = 1000  # random candidates a step (Sec. 3)
@@ -102,7 +102,7 @@ class _Sequence(ABC):
     def __init__(self, domain: Domain, seed: int, n3: int = N3) -> None:
         if not all(hasattr(domain, name) for name in ("dim", "kernel", "rows", "point", "encode")):
             raise ArgumentError(
-                f"domain={plain(domain)} is no domain: give space.stage1(), space.stage3() or a dnc.TrainingSpace"
+                f"domain={short_repr(domain)} is no domain: give space.stage1(), space.stage3() or a dnc.TrainingSpace"
             )
         self.domain = domain
         self.seed = check_int("seed", seed, 0)
@@ -128,7 +128,7 @@ class _Sequence(ABC):
             ArgumentError: a point of another kind than the domain's, or no number.
         """
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
-            raise ArgumentError(f"value={plain(value)} is not a number: give one (NaN if it failed)")
+            raise ArgumentError(f"value={short_repr(value)} is not a number: give one (NaN if it failed)")
         key = self._key(point)
         self._points.setdefault(key, point)
         self._told.add((key, float(value) if math.isfinite(value) else math.inf))

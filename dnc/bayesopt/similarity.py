@@ -7,7 +7,7 @@ from typing import Protocol
 
 from dnc.bayesopt.kernel import Kernel
 from dnc.config import CNN, MLP, Architecture, Config, Training
-from dnc.errors import ArgumentError, plain
+from dnc.errors import ArgumentError, short_repr
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def similarity(a: Comparable, b: Comparable, space: _Space) -> Similarity:
         ArgumentError: a and b are of different kinds, or not of the kind that the space searches.
     """
     if type(a) is not type(b) or not isinstance(a, (CNN, MLP, Training, Config)):
-        raise ArgumentError(f"a={plain(a)} and b={plain(b)} cannot be compared: give two CNN, MLP, Training or Config")
+        raise ArgumentError(
+            f"a={short_repr(a)} and b={short_repr(b)} cannot be compared: give two CNN, MLP, Training or Config"
+        )
     if isinstance(a, Config) and isinstance(b, Config):
         arch, training = similarity(a.arch, b.arch, space), similarity(a.training, b.training, space)
         return Similarity(

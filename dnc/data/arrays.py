@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dnc.errors import ArgumentError, DataError, check_choice, check_int, plain
+from dnc.errors import ArgumentError, DataError, check_choice, check_int, short_repr
 
 LAYOUTS = ("NCHW", "NHWC")
 CHANNELS = (1, 2, 3, 4)  # an axis of this length beside longer ones is taken for the channels
@@ -48,7 +48,7 @@ def clean_inputs(
         check_choice("layout", layout, LAYOUTS)
     array = as_array(name, x)
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} holds {plain(str(array.dtype))}: give an array of numbers (uint8 or float)")
+        raise DataError(f"{name} holds {short_repr(str(array.dtype))}: give an array of numbers (uint8 or float)")
     if array.ndim < 2 or array.size == 0:
         raise DataError(f"{name} has shape {array.shape}: give samples as (N, features), (N, H, W) or (N, C, H, W)")
     array = _arrange(name, array, shape, layout)
@@ -69,7 +69,7 @@ def check_image_shape(image_shape: object) -> tuple[int, int, int] | None:
     if image_shape is None:
         return None
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
-        raise ArgumentError(f"image_shape={plain(image_shape)} is not allowed: give (channels, height, width)")
+        raise ArgumentError(f"image_shape={short_repr(image_shape)} is not allowed: give (channels, height, width)")
     c, h, w = (check_int(f"image_shape[{i}]", v, 1, 100_000) for i, v in enumerate(image_shape))
     return c, h, w
 
@@ -124,7 +124,7 @@ def clean_labels(
     if array.dtype.kind in "OUS":
         return _text_labels(name, array, classes)
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} holds {plain(str(array.dtype))}: give whole numbers from 0, or text")
+        raise DataError(f"{name} holds {short_repr(str(array.dtype))}: give whole numbers from 0, or text")
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
         bad = array[~(np.isfinite(array) & (array == np.floor(array)))][0]
         raise DataError(f"{name} has the label {bad}: labels are whole numbers from 0 to classes - 1")
@@ -163,7 +163,7 @@ def _text_labels(name: str, array: np.ndarray, classes: tuple[str, ...] | None) 
     unknown = names[labels] != text
     if unknown.any():
         raise DataError(
-            f"{name} has the label {plain(str(text[unknown][0]))}, which no training sample has: "
+            f"{name} has the label {short_repr(str(text[unknown][0]))}, which no training sample has: "
             f"give training samples of each class"
         )
     return labels.astype(np.int64), tuple(map(str, names))
@@ -178,10 +178,12 @@ def downsize(x: np.ndarray, image_size: int | tuple[int, int]) -> np.ndarray:
         ArgumentError: not images, or larger than they are.
     """
     if x.ndim != 4:
-        raise ArgumentError(f"image_size={plain(image_size)} needs images: give image_shape=(channels, height, width)")
+        raise ArgumentError(
+            f"image_size={short_repr(image_size)} needs images: give image_shape=(channels, height, width)"
+        )
     pair = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
     if len(pair) != 2:
-        raise ArgumentError(f"image_size={plain(image_size)} is not allowed: give one side, or (height, width)")
+        raise ArgumentError(f"image_size={short_repr(image_size)} is not allowed: give one side, or (height, width)")
     h, w = (check_int("image_size", v, 1, limit) for v, limit in zip(pair, x.shape[2:], strict=True))
     rows, cols = area_weights(x.shape[2], h), area_weights(x.shape[3], w).T
     out = np.empty((*x.shape[:2], h, w), dtype=x.dtype)
@@ -208,4 +210,4 @@ def as_array(name: str, value: ArrayLike) -> np.ndarray:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError):
-        raise DataError(f"{name}={plain(value)} is not one array: all samples must have the same shape") from None
+        raise DataError(f"{name}={short_repr(value)} is not one array: all samples must have the same shape") from None

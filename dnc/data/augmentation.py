@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dnc.data.arrays import CHUNK
-from dnc.errors import ArgumentError, check_float, check_int, plain
+from dnc.errors import ArgumentError, check_float, check_int, short_repr
 
 PAD = 4  # pixels of zero padding on each side that the paper crops from (Sec. 3)
 
@@ -35,7 +35,7 @@ class Augment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pad", check_int("pad", self.pad, 0, 1000))
         if not isinstance(self.flip, bool):
-            raise ArgumentError(f"flip={plain(self.flip)} is not allowed: give True or False")
+            raise ArgumentError(f"flip={short_repr(self.flip)} is not allowed: give True or False")
         if len(self.mean) != len(self.std):
             raise ArgumentError(f"mean and std have {len(self.mean)} and {len(self.std)} entries: give one a channel")
         object.__setattr__(self, "mean", tuple(check_float("mean", v) for v in self.mean))
@@ -47,7 +47,7 @@ def complete(augment: bool | Augment, flip: bool, x: np.ndarray) -> Augment | No
     if augment is False:
         return None
     if augment is not True and not isinstance(augment, Augment):
-        raise ArgumentError(f"augment={plain(augment)} is not allowed: give True, False or a dnc.data.Augment")
+        raise ArgumentError(f"augment={short_repr(augment)} is not allowed: give True, False or a dnc.data.Augment")
     if x.ndim != 4:
         raise ArgumentError("augment=True needs images: give image_shape=(channels, height, width), or leave it out")
     chosen = Augment(default_pad(x.shape[2:]), flip) if augment is True else augment

@@ -16,7 +16,7 @@ import numpy as np
 
 from dnc.data.arrays import RawData
 from dnc.data.readers import check_memory, reading
-from dnc.errors import DataError, plain
+from dnc.errors import DataError, short_repr
 
 KIND = "one of CIFAR's Python batches"
 PIXELS = (3, 32, 32)
@@ -121,7 +121,7 @@ def parse_plain_pickle(data: bytes) -> Any:
 
 def _known(name: _Name) -> _Name:
     if name not in (*_RECONSTRUCT, _NDARRAY, _DTYPE):
-        raise ValueError(f"it refers to {plain(name.text)}, which plain data do not need")
+        raise ValueError(f"it refers to {short_repr(name.text)}, which plain data do not need")
     return name
 
 
@@ -145,7 +145,7 @@ def _complete(target: Any, state: Any) -> None:
     if not isinstance(dtype, _Dtype) or dtype.code not in ("u1", "uint8") or not isinstance(content, bytes):
         raise ValueError("its array is not uint8")
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError(f"its array has the shape {plain(shape)}")
+        raise ValueError(f"its array has the shape {short_repr(shape)}")
     target.value = np.frombuffer(content, dtype=np.uint8).reshape(shape, order="F" if fortran else "C")
 
 
@@ -196,7 +196,9 @@ def read_names(path: Path, key: str, n_classes: int) -> tuple[str, ...]:
         return ()
     names = _read(path).get(key)
     if type(names) is not list or len(names) != n_classes:
-        raise DataError(f"{plain(str(path), 200)} has no {n_classes} names in {key!r}: it may be damaged, get it again")
+        raise DataError(
+            f"{short_repr(str(path), 200)} has no {n_classes} names in {key!r}: it may be damaged, get it again"
+        )
     return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from dnc.config import canonical_json
 from dnc.data import arrays, splits
 from dnc.data.augmentation import Augment, complete
-from dnc.errors import ArgumentError, DataError, check_int, plain
+from dnc.errors import ArgumentError, DataError, check_int, short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Dataset:
             if y.min(initial=0) < 0 or y.max(initial=0) >= self.n_classes:
                 raise DataError(f"y_{part} has labels outside 0 to {self.n_classes - 1}")
         if self.augment is not None and (not self.is_image or len(self.augment.mean) != self.input_shape[0]):
-            raise DataError(f"augment={plain(self.augment)} does not fit samples of shape {self.input_shape}")
+            raise DataError(f"augment={short_repr(self.augment)} does not fit samples of shape {self.input_shape}")
         if not self.classes:
             object.__setattr__(self, "classes", tuple(map(str, range(self.n_classes))))
 
@@ -105,7 +105,7 @@ class Dataset:
             DataError: arrays that are not data to classify; the message says why.
         """
         if not isinstance(name, str) or not name:
-            raise ArgumentError(f"name={plain(name)} is not allowed: give a text")
+            raise ArgumentError(f"name={short_repr(name)} is not allowed: give a text")
         seed = check_int("split_seed", split_seed, 0)
         for part, a, b in (("test", x_test, y_test), ("val", x_val, y_val)):
             if (a is None) != (b is None):

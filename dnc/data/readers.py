@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from dnc.data.arrays import RawData
-from dnc.errors import DataError, DncError, plain
+from dnc.errors import DataError, DncError, short_repr
 
 NPZ_KEYS = ("xtr", "ytr", "xte", "yte")
 GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
@@ -37,7 +37,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
     Raises:
         DataError: the file is absent, unreadable or not of this kind.
     """
-    name = plain(str(path), 200)
+    name = short_repr(str(path), 200)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old or odd headers: what comes out is checked instead
@@ -68,7 +68,7 @@ def check_memory(path: Path, n_bytes: int) -> None:
     memory = machine_memory()
     if n_bytes > memory:
         raise DataError(
-            f"{plain(str(path), 200)} unpacks to {n_bytes / 1e9:,.0f} GB, "
+            f"{short_repr(str(path), 200)} unpacks to {n_bytes / 1e9:,.0f} GB, "
             f"this machine has {memory / 1e9:,.0f} GB of memory: give a smaller file"
         )
 
@@ -93,7 +93,7 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
     if len(data) != size:
         found = "more" if len(data) > size else f"{len(data):,}"
         raise DataError(
-            f"{plain(str(path), 200)} states shape {shape}, so {size:,} bytes, but holds {found}: "
+            f"{short_repr(str(path), 200)} states shape {shape}, so {size:,} bytes, but holds {found}: "
             f"it is damaged, get it again"
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
@@ -118,7 +118,7 @@ def read_npz(path: Path) -> RawData:
     found = _read_keys(path, NPZ_KEYS, ("classes",))
     classes = found.get("classes", np.array([], dtype=str))
     if classes.ndim != 1 or classes.dtype.kind not in "US":
-        raise DataError(f"{plain(str(path), 200)}: classes has shape {classes.shape}: give one text a class")
+        raise DataError(f"{short_repr(str(path), 200)}: classes has shape {classes.shape}: give one text a class")
     return RawData(*(found[key] for key in NPZ_KEYS), classes=tuple(classes.astype(str).tolist()))
 
 
@@ -140,7 +140,7 @@ def read_counts(path: Path) -> RawData:
             or counts.min(initial=0) < 0
         ):
             raise DataError(
-                f"{plain(str(path), 200)}: {key} {counts.shape} and idf {idf.shape} are not counts and weights"
+                f"{short_repr(str(path), 200)}: {key} {counts.shape} and idf {idf.shape} are not counts and weights"
             )
         x = np.log1p(counts, dtype=np.float32) * idf.astype(np.float32)
         length = np.linalg.norm(x, axis=1, keepdims=True)
@@ -160,9 +160,9 @@ def _read_keys(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -
         with np.load(raw, allow_pickle=False) as archive:
             missing = [key for key in needed if key not in archive.files]
             if missing:
-                has = ", ".join(map(plain, archive.files[:8])) or "nothing"
+                has = ", ".join(map(short_repr, archive.files[:8])) or "nothing"
                 raise DataError(
-                    f"{plain(str(path), 200)} has no {', '.join(missing)} but {has}: "
+                    f"{short_repr(str(path), 200)} has no {', '.join(missing)} but {has}: "
                     f"save the arrays {', '.join(needed)} with numpy.savez"
                 )
             keys = [*needed, *(key for key in optional if key in archive.files)]
@@ -173,5 +173,5 @@ def _read_keys(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -
 
 def _member(path: Path, key: str, value: object) -> np.ndarray:
     if not isinstance(value, np.ndarray):  # numpy hands out raw bytes where a member is no array
-        raise DataError(f"{plain(str(path), 200)}: {key} is not an array: save it with numpy.savez")
+        raise DataError(f"{short_repr(str(path), 200)}: {key} is not an array: save it with numpy.savez")
     return value

@@ -14,7 +14,7 @@ import numpy as np
 from dnc.data import cifar, download, rcv1, readers, splits
 from dnc.data.arrays import RawData
 from dnc.data.dataset import Augment, Dataset
-from dnc.errors import ArgumentError, DataError, check_choice, plain
+from dnc.errors import ArgumentError, DataError, check_choice, short_repr
 
 ROOT_VARIABLE = "DNC_DATA"
 
@@ -247,7 +247,7 @@ def _load(entry: NamedSet, root: Path, fetch: bool) -> tuple[NamedSet, RawData]:
     missing = _missing(entry, root)
     if missing:
         raise DataError(
-            f"{entry.name} is not under {plain(str(root), 200)}{why}: put {', '.join(missing)} there{entry.note}, "
+            f"{entry.name} is not under {short_repr(str(root), 200)}{why}: put {', '.join(missing)} there{entry.note}, "
             f"or set root= or ${ROOT_VARIABLE} to the folder that has {'them' if len(missing) > 1 else 'it'}; "
             f"'digits' and `reproduce.py --scale smoke` need no files"
         )
@@ -255,7 +255,7 @@ def _load(entry: NamedSet, root: Path, fetch: bool) -> tuple[NamedSet, RawData]:
     for x, n in ((raw.x_train, sum(entry.sizes[:2])), (raw.x_test, entry.sizes[2])):
         if x.shape[1:] != entry.shape or (entry.exact and len(x) != n):
             raise DataError(
-                f"{entry.name} under {plain(str(root), 200)} has samples of shape {x.shape} "
+                f"{entry.name} under {short_repr(str(root), 200)} has samples of shape {x.shape} "
                 f"instead of {(n, *entry.shape)}: get its files again"
             )
     return entry, raw
@@ -280,5 +280,5 @@ def _facts(entry: NamedSet) -> tuple[str, tuple[int, ...], int, tuple[int, int, 
 
 def _path(name: str, value: object) -> Path:
     if not isinstance(value, (str, os.PathLike)) or not str(value) or "\0" in str(value):
-        raise ArgumentError(f"{name}={plain(value)} is not allowed: give a name or a path")
+        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give a name or a path")
     return Path(value).expanduser()

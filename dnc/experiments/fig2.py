@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnc.config import CNN
-from dnc.experiments.output import circumstances
-from dnc.experiments.scale import Options, Record, Say
+from dnc.experiments.output import provenance
+from dnc.experiments.scale import Notify, Options, Record
 from dnc.experiments.statistics import FAILS, HOLDS, Interval, Verdict
 from dnc.plots.kernel import KernelInfo, LayerTerm, draw_kernel, kernel_info
 from dnc.plots.style import Picture
@@ -34,16 +34,16 @@ class Figure2:
         """No training, so no wait."""
         return "about a second: nothing is trained"
 
-    def run(self, options: Options, say: Say, progress: bool = True) -> Record:
+    def run(self, options: Options, say: Notify, progress: bool = True) -> Record:
         """Compute the similarity: one row a conv layer."""
         import pandas as pd
 
-        begun = time.perf_counter()
+        started = time.perf_counter()
         info = kernel_info(*NETS, CNNSpace())
         frame = pd.DataFrame([{**t._asdict(), "part": t.part} for t in info.terms])
         frame = frame.astype({"channels_i": "Int64", "channels_j": "Int64"})
         facts = {"figure": "2", "omega": info.omega, "total": info.total}
-        return Record(frame, {**facts, **circumstances(options, time.perf_counter() - begun)})
+        return Record(frame, {**facts, **provenance(options, time.perf_counter() - started)})
 
     def info(self, record: Record) -> KernelInfo:
         """Plain data of the picture."""

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnc.errors import ArgumentError
 from dnc.experiments.fig7_claims import judge
-from dnc.experiments.output import circumstances
-from dnc.experiments.scale import Options, Record, Say, Scale
+from dnc.experiments.output import provenance
+from dnc.experiments.scale import Notify, Options, Record, Scale
 from dnc.experiments.statistics import Verdict
 from dnc.plots.arms import ArmsInfo, arms_info, draw_arms
 from dnc.plots.style import Picture
+from dnc.searches.archive import Store, open_store
 from dnc.searches.estimate import duration, estimate
-from dnc.searches.parallel import Board, run_all
+from dnc.searches.parallel import MultiProgress, run_all
 from dnc.searches.search import search
 from dnc.searches.stages import grid_steps
-from dnc.searches.store import Store, open_store
-from dnc.searches.workers import Workers
 from dnc.space import CNNSpace, MLPSpace
+from dnc.workers.pool import Workers
 
 if TYPE_CHECKING:
     import threading
@@ -150,13 +150,13 @@ class Figure7:
             data, scale.space, epochs=scale.epochs, n1=scale.n1, n2=scale.n2, seed=options.seed, store=store,
             workers=workers, device=options.device,
         ).per_training  # fmt: skip
-        begun = " more, as part of it is in the store" if done else ""
+        more = " more, as part of it is in the store" if done else ""
         return (
-            f"at most about {duration(left * one / max(1, count))}{begun}: {len(todo)} searches, up to {round(left):,} "
+            f"at most about {duration(left * one / max(1, count))}{more}: {len(todo)} searches, up to {round(left):,} "
             f"trainings of about {duration(one)} each, {max(1, count)} at a time"
         )
 
-    def run(self, options: Options, say: Say, progress: bool = True) -> Record:
+    def run(self, options: Options, say: Notify, progress: bool = True) -> Record:
         """Run all searches that the store does not have yet: one row a step of each.
 
         Raises:
@@ -164,14 +164,14 @@ class Figure7:
             SearchError: every trial of a stage failed.
             KeyboardInterrupt: stopped; what is finished is in the store.
         """
-        begun = time.perf_counter()
+        started = time.perf_counter()
         scale = self.scales[options.scale_name()]
         data = scale.load(options.data_root)
         todo = runs(scale, options.seed)
         with options.resources(self.name) as (store, workers):
             done = finished_share(store, scale, data)
             say(self._estimate(scale, data, options, store, workers, workers.count, done))
-            board = Board([r.new for r in todo], progress)
+            board = MultiProgress([r.new for r in todo], progress)
 
             def one(index: int, stop: threading.Event) -> SearchResult:
                 run = todo[index]
@@ -191,7 +191,7 @@ class Figure7:
         ranked = sorted(zip(todo, results, strict=True), key=lambda p: (p[0].wc, order[p[0].arm.name], p[0].seed))
         facts = {
             "figure": "7",
-            **circumstances(options, time.perf_counter() - begun, scale.space.family),
+            **provenance(options, time.perf_counter() - started, scale.space.family),
             "setting": scale.to_dict(),
             "arms": {arm.name: arm.label for arm in arms(scale)},
             "seeds": [options.seed + k for k in range(scale.n_seeds)],

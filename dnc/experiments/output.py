@@ -12,11 +12,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from dnc.errors import DataError, DncError, plain
+from dnc.environment import versions
+from dnc.errors import DataError, DncError, short_repr
 from dnc.experiments.scale import Experiment, Options, Record
 from dnc.experiments.statistics import Verdict
 from dnc.plots.style import save
-from dnc.searches.environment import versions
 from dnc.training.engine import machine_name
 
 FORMAT = 1  # of the .json file
@@ -75,12 +75,12 @@ def read(name: str, folder: Path) -> Record:
             raise ValueError(f"format {content.get('format') if isinstance(content, dict) else None!r}, not {FORMAT}")
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{name} in records={str(folder)!r} cannot be read ({plain(str(error))}): run it again"
+            f"{name} in records={str(folder)!r} cannot be read ({short_repr(str(error))}): run it again"
         ) from error
     return Record(frame, {k: v for k, v in content.items() if k not in ("format", "claims")})
 
 
-def circumstances(options: Options, seconds: float, family: str | None = None) -> dict[str, Any]:
+def provenance(options: Options, seconds: float, family: str | None = None) -> dict[str, Any]:
     """Facts about a run that every record has: scale, hardware, versions, date, wall seconds.
 
     Args:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from dnc.data import load_data
 from dnc.errors import ArgumentError, check_choice
 from dnc.experiments.statistics import Verdict
-from dnc.searches.schema import check_path
-from dnc.searches.store import Store
-from dnc.searches.workers import Workers, count_workers
+from dnc.searches.archive import Store
 from dnc.space import Space
+from dnc.store.schema import check_path
 from dnc.training.engine import Engine, select_engine
+from dnc.workers.pool import Workers, count_workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,7 +146,7 @@ class Record:
     facts: Mapping[str, Any]
 
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 class Experiment(Protocol):
@@ -165,7 +165,7 @@ class Experiment(Protocol):
         """How long `run` will take, in words. Makes no file; a store that is there keeps the timings it takes."""
         ...
 
-    def run(self, options: Options, say: Say, progress: bool = True) -> Record:
+    def run(self, options: Options, say: Notify, progress: bool = True) -> Record:
         """Do it. `say` is told the estimate and what else people should know before it starts."""
         ...
 

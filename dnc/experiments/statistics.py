@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dnc.errors import ArgumentError, check_float, plain
+from dnc.errors import ArgumentError, check_float, short_repr
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 LEVEL = 0.95
@@ -86,7 +86,7 @@ def paired(differences: Sequence[float], level: float = LEVEL) -> Interval:
     values = np.asarray(differences, dtype=float)
     check_float("level", level, 0, 1, open_low=True, open_high=True)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise ArgumentError(f"differences={plain(differences)} is not allowed: give at least one finite number")
+        raise ArgumentError(f"differences={short_repr(differences)} is not allowed: give at least one finite number")
     mean = float(values.mean())
     if len(values) == 1:
         return Interval(mean, -math.inf, math.inf, 1)

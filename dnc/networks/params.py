@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dnc.config import CNN, MLP, Architecture
-from dnc.errors import ArgumentError, check_int, plain
+from dnc.errors import ArgumentError, check_int, short_repr
 
 KERNEL = 3  # every convolution is 3x3 (Sec. 3.1)
 
@@ -18,9 +18,9 @@ def check_shapes(arch: Architecture, input_shape: Sequence[int], n_classes: int)
         ArgumentError: `arch` is no architecture, a size is not a whole number >= 1, or a CNN is given flat inputs.
     """
     if not isinstance(arch, (CNN, MLP)):
-        raise ArgumentError(f"arch={plain(arch)} is not allowed: give a dnc.CNN or a dnc.MLP")
+        raise ArgumentError(f"arch={short_repr(arch)} is not allowed: give a dnc.CNN or a dnc.MLP")
     if isinstance(input_shape, (str, bytes)) or not isinstance(input_shape, Sequence) or not len(input_shape):
-        raise ArgumentError(f"input_shape={plain(input_shape)} is not allowed: give the shape of one sample")
+        raise ArgumentError(f"input_shape={short_repr(input_shape)} is not allowed: give the shape of one sample")
     shape = tuple(check_int(f"input_shape[{i}]", size, 1) for i, size in enumerate(input_shape))
     check_int("n_classes", n_classes, 1)
     if isinstance(arch, CNN) and len(shape) != 3:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnc.errors import SearchError
+from dnc.searches.archive import Store
 from dnc.searches.progress import Progress
 from dnc.searches.result import SearchResult
 from dnc.searches.search import SearchStopped, search
 from dnc.searches.stages import N1, N2, N3
-from dnc.searches.store import Store
-from dnc.searches.workers import Workers
+from dnc.workers.pool import Workers
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
@@ -61,7 +61,7 @@ class SearchHandle:
         if isinstance(self._error, SearchStopped):
             return self._error.result
         if isinstance(self._error, KeyboardInterrupt):
-            raise SearchError("the search was stopped before it began: there is no result")
+            raise SearchError("the search was stopped before it started: there is no result")
         if self._error is not None:
             raise self._error
         if self._result is None:

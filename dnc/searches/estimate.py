@@ -10,10 +10,10 @@ import numpy as np
 
 from dnc.config import Config
 from dnc.errors import ArgumentError, check_int
+from dnc.searches.archive import Store
 from dnc.searches.problem import Problem
 from dnc.searches.stages import N1, N2, grid_steps
-from dnc.searches.store import Store
-from dnc.searches.workers import Workers
+from dnc.workers.pool import Workers
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset

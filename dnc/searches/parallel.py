@@ -47,7 +47,7 @@ def run_all(
     return [f.result() for f in futures]
 
 
-class Board:
+class MultiProgress:
     """Progress of many searches: steps done, and the time left judged by the trainings still to do.
 
     Args:
@@ -101,7 +101,7 @@ class Board:
         worked = sum(n * d / t for trains, n, d, t in shares if trains)
         return (time.perf_counter() - self._begun) * self.left / worked if worked else None
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> MultiProgress:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dnc.config import Architecture, Config
-from dnc.errors import ArgumentError, check_choice, check_float, check_int, plain
+from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
 from dnc.objective import METRICS, Objective
 from dnc.trial import Trial, Visit
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
-    from dnc.searches.evaluate import Evaluator
-    from dnc.searches.store import Store
-    from dnc.searches.workers import Workers
+    from dnc.evaluation.evaluator import Evaluator
+    from dnc.searches.archive import Store
     from dnc.space import Space
+    from dnc.workers.pool import Workers
 
 OPTIMIZERS = ("bayesian", "sobol", "random")
 METHODS = ("paper", "fast")
@@ -117,12 +117,12 @@ class Problem:
             self.trial_timeout = check_float("trial_timeout", self.trial_timeout, 0, open_low=True)
         for name in ("early_stop", "retry_failed"):
             if not isinstance(getattr(self, name), bool):
-                raise ArgumentError(f"{name}={plain(getattr(self, name))} is not allowed: give True or False")
+                raise ArgumentError(f"{name}={short_repr(getattr(self, name))} is not allowed: give True or False")
         if self.data is None and self.evaluate is None:
             raise ArgumentError("data=None is not allowed: give a dnc.Dataset, e.g. dnc.load_data('digits')")
         if self.data is not None and not hasattr(self.data, "x_train"):
             raise ArgumentError(
-                f"data={plain(self.data)} is not a dnc.Dataset: see dnc.load_data and Dataset.from_arrays"
+                f"data={short_repr(self.data)} is not a dnc.Dataset: see dnc.load_data and Dataset.from_arrays"
             )
         if self.data is not None and not (self.data.n_train and self.data.n_val):
             raise ArgumentError(
@@ -159,9 +159,9 @@ class Problem:
 
     def evaluator(self, space: Space) -> Evaluator:
         """The evaluator of this problem's data, epochs, seed and engine."""
-        from dnc.searches.evaluate import Evaluator
-        from dnc.searches.workers import Workers, count_workers
+        from dnc.evaluation.evaluator import Evaluator
         from dnc.training.engine import select_engine
+        from dnc.workers.pool import Workers, count_workers
 
         key = (space.family, self.n_epochs(space))
         if key not in self._evaluators:
@@ -186,13 +186,13 @@ class Problem:
         if needed > there:
             names = "nodes=, hidden_layers=" if space.family == "mlp" else "conv_layers=, max_channels="
             raise ArgumentError(
-                f"space={plain(str(config.arch), 40)} as its largest network needs at least {gigabytes(needed)} of "
-                f"memory, there are {gigabytes(there)}: give smaller upper bounds of {names}"
+                f"space={short_repr(str(config.arch), 40)} needs at least {gigabytes(needed)} of memory for its "
+                f"largest network, there are {gigabytes(there)}: give smaller upper bounds of {names}"
             )
 
     def open_store(self) -> Store:
         """The trial store, opened at its first use."""
-        from dnc.searches.store import Store
+        from dnc.searches.archive import Store
 
         if not isinstance(self.store, Store):
             self.store = Store(self.store)
@@ -246,4 +246,4 @@ def check_space(space: object) -> None:
     from dnc.space import CNNSpace, MLPSpace
 
     if not isinstance(space, (CNNSpace, MLPSpace)):
-        raise ArgumentError(f"space={plain(space)} is not allowed: give a dnc.CNNSpace or a dnc.MLPSpace")
+        raise ArgumentError(f"space={short_repr(space)} is not allowed: give a dnc.CNNSpace or a dnc.MLPSpace")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dnc.config import Config
-from dnc.errors import ArgumentError, SearchError, StoreError, check_choice, check_int, plain
+from dnc.errors import ArgumentError, SearchError, StoreError, check_choice, check_int
 from dnc.objective import METRICS, Objective
-from dnc.searches.evaluate import trial_from_record
 from dnc.searches.stages import best_visits
-from dnc.searches.store import Store
 from dnc.searches.table import TrialTable, visit_frame
-from dnc.space import Space, space_from_dict
-from dnc.training.clock import ReferenceTime
+from dnc.space import Space
+from dnc.store.rows import TrialStore
+from dnc.training.clock import Calibration
 from dnc.training.engine import machine_id, select_engine
 from dnc.trial import Trial, Visit
 
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dnc.data.dataset import Dataset
-    from dnc.searches.model import Ensemble, Model
+    from dnc.models.model import Ensemble, Model
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class SearchResult:
     visits: tuple[Visit, ...]
     status: str = "finished"
     data: Dataset | None = None
-    store: Store | None = None
+    store: TrialStore | None = None
     table: TrialTable = field(default=None, repr=False)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -174,7 +172,7 @@ class SearchResult:
         Raises:
             ArgumentError: the data is not at hand.
         """
-        from dnc.searches.model import fit
+        from dnc.models.model import fit
 
         return fit(
             config or self.best.config,
@@ -202,7 +200,7 @@ class SearchResult:
             ArgumentError: the data is not at hand.
             SearchError: stage 3 has fewer than n finished trials.
         """
-        from dnc.searches.model import Ensemble
+        from dnc.models.model import Ensemble
 
         members = self.top(n, stage=3)
         if len(members) < n:
@@ -212,14 +210,14 @@ class SearchResult:
         ]
         return Ensemble(tuple(fitted), self._data(data))
 
-    def _clock(self, device: str) -> ReferenceTime | None:
+    def _clock(self, device: str) -> Calibration | None:
         """The clock of the search, if its store is at hand and was used on this machine."""
         engine = select_engine(device, family=self.space.family)
         try:
             row = None if self.store is None else self.store.clock(machine_id(engine), engine.id)
         except StoreError:  # closed since
             row = None
-        return None if row is None else ReferenceTime(**{**row, "blocks": ()})
+        return None if row is None else Calibration(**{**row, "blocks": ()})
 
     def _data(self, data: Dataset | None) -> Dataset:
         found = data if data is not None else self.data
@@ -235,39 +233,6 @@ class SearchResult:
             f"search {self.id} ({self.status}): {len(self.table)} trials of {len(self.visits)} steps, "
             f"w_c = {o.wc:g}, penalty {o.penalty} with c_0 = {o.reference:.4g} {unit}\n{self.best}"
         )
-
-
-def result_from_store(store: Store, search: str) -> SearchResult:
-    """Rebuild a result from its rows.
-
-    Raises:
-        StoreError: no such search, or it has not got as far as its reference c_0.
-    """
-    row = store.search(search)
-    try:
-        return _rebuilt(store, search, row)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise StoreError(f"search {plain(search)} in its store is damaged ({plain(error)}): restore a copy") from error
-
-
-def _rebuilt(store: Store, search: str, row: Mapping[str, Any]) -> SearchResult:
-    spec, facts = row["spec"], row["facts"]
-    if spec["penalty"] not in METRICS:
-        raise StoreError(f"search {search!r} has the penalty {spec['penalty']!r}: dnc.register_metric(…) it first")
-    if spec["penalty"] not in facts.get("references", {}):
-        raise StoreError(f"search {search!r} was stopped before its first trial: run it again")
-    visits = tuple(_visit_from_row(r) for r in store.visits(search))
-    objective = Objective(spec["wc"], spec["penalty"], facts["references"][spec["penalty"]])
-    return SearchResult(search, spec, facts, space_from_dict(spec["space"]), objective, visits, row["status"],
-                        store=store)  # fmt: skip
-
-
-def _visit_from_row(row: Mapping[str, Any]) -> Visit:
-    config = Config.from_json(row["config"])
-    metrics: dict[str, float] = json.loads(row["metrics"])
-    trial = trial_from_record(config, row["training"], dict(row), row["t_tr"], row["n_params"], metrics)
-    model = {k: float("nan") if row[k] is None else float(row[k]) for k in ("mu", "sigma", "ei")}
-    return Visit(row["stage"], row["substage"], row["step"], trial, model["mu"], model["sigma"], model["ei"])
 
 
 def merge(results: Sequence[SearchResult]) -> TrialTable:

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from dnc.config import Architecture, Config, content_hash
 from dnc.data.readers import machine_memory
+from dnc.environment import versions
 from dnc.errors import ArgumentError, StoreError, check_float, check_int
 from dnc.objective import Objective
-from dnc.searches.environment import versions
+from dnc.searches.archive import Store
 from dnc.searches.estimate import fit_budget
 from dnc.searches.problem import Problem, check_space
 from dnc.searches.progress import Progress, Reporter
 from dnc.searches.result import SearchResult
 from dnc.searches.stages import N1, N2, N3, StageResult, grid_steps, stage1, stage2, stage3
-from dnc.searches.store import Store
-from dnc.searches.workers import Workers
 from dnc.space import Space
 from dnc.training.engine import Engine, machine_id, machine_name
 from dnc.trial import Trial, Visit
+from dnc.workers.pool import Workers
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MAX_TRIALS, MAX_CANDIDATES = 100_000, 10_000_000
 KERNEL_BYTES = 24  # of a candidate's similarity to a trial, with what is computed on the way
 
-Show = bool | Callable[[Progress], None]
+ProgressOption = bool | Callable[[Progress], None]
 
 
 class SearchStopped(KeyboardInterrupt):
@@ -76,7 +76,7 @@ def search(
     max_hours: float | None = None,
     trial_timeout: float | None = None,
     retry_failed: bool = False,
-    progress: Show = True,
+    progress: ProgressOption = True,
     stop: threading.Event | None = None,
 ) -> SearchResult:
     """Search architecture and training hyperparameters in three stages (Sec. 2.1), minimising eq. (1).
@@ -164,14 +164,14 @@ class Budget:
 
 
 def run(
-    problem: Problem, space: Space, budget: Budget, progress: Show, arch: Architecture | None = None
+    problem: Problem, space: Space, budget: Budget, progress: ProgressOption, arch: Architecture | None = None
 ) -> SearchResult:
     """All stages, or with `arch` stage 3 only, recorded as one search."""
     evaluator = problem.evaluator(space)
     store = problem.open_store()
     spec = _spec(problem, space, budget, evaluator.engine, arch)
     name = content_hash(spec)[:12]
-    begun = time.perf_counter()
+    started = time.perf_counter()
     facts: dict[str, Any] = {"versions": versions(), "machine": machine_name(evaluator.engine)}
     visits: list[Visit] = []
     reporter: Reporter | None = None
@@ -215,11 +215,11 @@ def run(
         raise SearchStopped(f"search {name} stopped: {kept}; {again} to go on", result(status), store) from None
     finally:
         problem.observer = None
-        facts["wall_seconds"] = time.perf_counter() - begun
+        facts["wall_seconds"] = time.perf_counter() - started
         if reporter is not None:
             reporter.close()
         try:
-            if objective is not None:  # else it never began
+            if objective is not None:  # else it never started
                 store.end_search(name, status, facts, Counter(v.stage for v in visits))
         except StoreError:
             if status == "finished":

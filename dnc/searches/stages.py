@@ -19,11 +19,11 @@ from typing import Any
 
 from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, RandomSearch, SobolSearch
 from dnc.config import CNN, MLP, Architecture, Config
-from dnc.errors import ArgumentError, SearchError, check_int, plain
+from dnc.errors import ArgumentError, SearchError, check_int, short_repr
+from dnc.evaluation.early_stop import EarlyStop
 from dnc.objective import Objective
-from dnc.searches.early_stop import EarlyStop
 from dnc.searches.problem import Problem, check_space
-from dnc.searches.steps import evaluate_steps, planned_trial
+from dnc.searches.trial_run import evaluate_steps, planned_trial
 from dnc.space import CNNSpace, Space
 from dnc.tradeoff import rank
 from dnc.trial import Trial, Visit
@@ -83,7 +83,7 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
         SearchError: every trial failed.
     """
     _check_arguments(problem, space)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     objective = problem.objective(space)
     optimizer, told = _optimizer(problem, space.stage1(), n1, n2, n3), list[Trial]()
     for trial in _told(problem):
@@ -95,7 +95,7 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
             told.append(trial)
     explore = _Explorer(problem, space, objective, told, [t.config.arch for t in _best(told, objective)])
     visits, note = explore(1, optimizer, lambda arch: problem.preset(space, arch), n1, n2)
-    return _conclude(1, visits, None, objective, begun, note)
+    return _conclude(1, visits, None, objective, started, note)
 
 
 def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequence[str] | None = None) -> StageResult:
@@ -110,7 +110,7 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
         SearchError: every trial failed (an incumbent that did not fail keeps its place).
     """
     _check_arguments(problem, space, previous)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     objective = previous.objective
     best, visits = previous.best, []
     for substage in space.substages(order):
@@ -119,7 +119,7 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
         early_stop = _early_stop(problem, space, [*previous.so_far, *visits])
         visits += evaluate_steps(problem, space, objective, steps, objective.of(best.trial), early_stop)
         best = best_visits([best, *visits], objective)[0]
-    return _conclude(2, visits, previous, objective, begun, "" if visits else "nothing to vary")
+    return _conclude(2, visits, previous, objective, started, "" if visits else "nothing to vary")
 
 
 def stage3(
@@ -138,7 +138,7 @@ def stage3(
         SearchError: every trial failed (the preset, if it did not fail, keeps its place).
     """
     _check_arguments(problem, space, previous)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     objective, arch = previous.objective, previous.best.trial.config.arch
     domain = space.stage3(max_batch=None if problem.data is None else problem.data.n_train)
     optimizer, told = _optimizer(problem, domain, n1, n2, n3), _told(problem)
@@ -150,22 +150,26 @@ def stage3(
     points = list(dict.fromkeys(t.config.training for t in contenders))
     explore = _Explorer(problem, space, objective, told, points, previous.best, previous.so_far)
     visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
-    return _conclude(3, visits, previous, objective, begun, note)
+    return _conclude(3, visits, previous, objective, started, note)
 
 
 def _check_arguments(problem: object, space: object, previous: object = NOTHING) -> None:
     if not isinstance(problem, Problem):
         raise ArgumentError(
-            f"problem={plain(problem)} is not allowed: give a dnc.Problem, e.g. dnc.Problem(data, wc=0.1)"
+            f"problem={short_repr(problem)} is not allowed: give a dnc.Problem, e.g. dnc.Problem(data, wc=0.1)"
         )
     check_space(space)
     if previous is NOTHING:
         return
     if not isinstance(previous, StageResult):
-        raise ArgumentError(f"previous={plain(previous)} is not allowed: give what dnc.stage1 or dnc.stage2 returned")
+        raise ArgumentError(
+            f"previous={short_repr(previous)} is not allowed: give what dnc.stage1 or dnc.stage2 returned"
+        )
     arch = previous.best.trial.config.arch
     if isinstance(arch, CNN) != isinstance(space, CNNSpace):
-        raise ArgumentError(f"previous found {plain(str(arch))}, which is no network of this space: give its own space")
+        raise ArgumentError(
+            f"previous found {short_repr(str(arch))}, which is no network of this space: give its own space"
+        )
 
 
 def grid_steps(space: Space, order: Sequence[str] | None = None, arch: Architecture | None = None) -> int:
@@ -252,16 +256,19 @@ class _Explorer:
                 optimizer.tell(proposal.point, self._value(visit.trial, error, early_stop))
 
         evaluate([Proposal(point) for point in self.contenders], "history")
-        begun, total = len(visits), len(visits) + n1 + n2
+        started, total = len(visits), len(visits) + n1 + n2
         first = n1 if self.problem.optimizer == "bayesian" else n1 + n2  # nothing to learn from: all at once
         while len(visits) < total:
-            size = first if len(visits) == begun else min(self.problem.batch, total - len(visits))
+            size = first if len(visits) == started else min(self.problem.batch, total - len(visits))
             planned: list[Proposal] = []
             while len(planned) < size and optimizer.ask() is not None:
                 planned.append(optimizer.last)
             evaluate(planned)
             if len(planned) < size:
-                return visits, f"ended after {len(visits) - begun} of {n1 + n2} trials: the space has no further config"
+                return (
+                    visits,
+                    f"ended after {len(visits) - started} of {n1 + n2} trials: the space has no further config",
+                )
         return visits, ""
 
     def _known(self, visits: Sequence[Visit]) -> list[Trial]:
@@ -298,7 +305,7 @@ def _kind(reason: str) -> str:
 
 
 def _conclude(
-    stage: int, visits: list[Visit], previous: StageResult | None, objective: Objective, begun: float, note: str
+    stage: int, visits: list[Visit], previous: StageResult | None, objective: Objective, started: float, note: str
 ) -> StageResult:
     ranked = best_visits([*([previous.best] if previous else []), *visits], objective)
     if not ranked:
@@ -309,4 +316,4 @@ def _conclude(
             "or the batch size smaller, or the learning rate lower"
         )
     earlier = previous.so_far if previous else ()
-    return StageResult(stage, tuple(visits), ranked[0], objective, time.perf_counter() - begun, note, earlier)
+    return StageResult(stage, tuple(visits), ranked[0], objective, time.perf_counter() - started, note, earlier)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dnc.config import from_fields
-from dnc.errors import ArgumentError, check_choice, plain
+from dnc.errors import ArgumentError, check_choice, short_repr
 from dnc.space.base import Substage
 from dnc.space.cnn import CNNSpace
 from dnc.space.mlp import MLPSpace
@@ -28,7 +28,7 @@ def space_from_dict(data: Mapping[str, Any]) -> Space:
     """
     kinds = {"cnn": CNNSpace, "mlp": MLPSpace}
     if not isinstance(data, Mapping) or "family" not in data:
-        raise ArgumentError(f"space={plain(data)} is not a space: it needs 'family' and the fields of the space")
+        raise ArgumentError(f"space={short_repr(data)} is not a space: it needs 'family' and the fields of the space")
     values = {name: value for name, value in data.items() if name != "family"}
     if "training" in values:
         values["training"] = from_fields(TrainingSpace, values["training"])

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dnc.config import Training
-from dnc.errors import ArgumentError, check_choice, check_float, plain
+from dnc.errors import ArgumentError, check_choice, check_float, short_repr
 
 if TYPE_CHECKING:
     from dnc.space.training import TrainingSpace
@@ -79,13 +79,15 @@ def check_order(name: str, order: object, known: Iterable[str]) -> tuple[str, ..
     Raises:
         ArgumentError: not a sequence of names, an unknown one, or one twice.
     """
-    names = each(name, order, check_choice, tuple(known), empty=True)
+    names = check_each(name, order, check_choice, tuple(known), empty=True)
     if len(set(names)) < len(names):
-        raise ArgumentError(f"{name}={plain(order)} repeats a name: give each at most once")
+        raise ArgumentError(f"{name}={short_repr(order)} repeats a name: give each at most once")
     return names
 
 
-def each(name: str, values: object, check: Callable[..., Any], *limits: Any, empty: bool = False) -> tuple[Any, ...]:
+def check_each(
+    name: str, values: object, check: Callable[..., Any], *limits: Any, empty: bool = False
+) -> tuple[Any, ...]:
     """Return `values` as a tuple, each passed through `check(name, value, *limits)`.
 
     Raises:
@@ -93,7 +95,7 @@ def each(name: str, values: object, check: Callable[..., Any], *limits: Any, emp
     """
     if not isinstance(values, (tuple, list)) or not (values or empty):
         raise ArgumentError(
-            f"{name}={plain(values)} is not allowed: give a tuple of {'' if empty else 'one or more '}values"
+            f"{name}={short_repr(values)} is not allowed: give a tuple of {'' if empty else 'one or more '}values"
         )
     return tuple(check(f"{name}[{i}]", value, *limits) for i, value in enumerate(values))
 

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from dnc.bayesopt.kernel import OMEGA, ChannelKernel, check_powers
 from dnc.config import ACTIVATIONS, CNN, MAX_LAYERS, MAX_WIDTH, assign
-from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, plain
-from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_order, each
+from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, short_repr
+from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_each, check_order
 from dnc.space.domains import ChannelDomain
 from dnc.space.places import downsampling_places, fraction_layers, shortcut_starts
 from dnc.space.training import TrainingSpace, check_training
@@ -82,22 +82,22 @@ class CNNSpace(ArchitectureSpace):
         assign(self, max_channels=check_int("max_channels", self.max_channels, 1, MAX_WIDTH))
         assign(self, first_channels=check_bounds("first_channels", self.first_channels, 1, self.max_channels))
         assign(self, growth=check_float("growth", self.growth, 1, MAX_WIDTH))
-        assign(self, downsample_above=each("downsample_above", self.downsample_above, check_int, 1, empty=True))
+        assign(self, downsample_above=check_each("downsample_above", self.downsample_above, check_int, 1, empty=True))
         check_choice("downsample", self.downsample, DOWNSAMPLING)
         for name in ("batchnorm", "dropout"):
             assign(self, **{name: check_float(name, getattr(self, name), 0, 1)})
             assign(
                 self,
-                **{f"grid_{name}": each(f"grid_{name}", getattr(self, f"grid_{name}"), check_float, 0, 1)},
+                **{f"grid_{name}": check_each(f"grid_{name}", getattr(self, f"grid_{name}"), check_float, 0, 1)},
             )
         for name in ("drop", "input_drop"):
             assign(self, **{name: check_drop(name, getattr(self, name))})
-            assign(self, **{f"grid_{name}": each(f"grid_{name}", getattr(self, f"grid_{name}"), check_drop)})
-        assign(self, shortcut_rule=each("shortcut_rule", self.shortcut_rule, _rule, empty=True))
+            assign(self, **{f"grid_{name}": check_each(f"grid_{name}", getattr(self, f"grid_{name}"), check_drop)})
+        assign(self, shortcut_rule=check_each("shortcut_rule", self.shortcut_rule, _rule, empty=True))
         check_choice("activation", self.activation, ACTIVATIONS)
-        assign(self, grid_downsample=each("grid_downsample", self.grid_downsample, check_choice, DOWNSAMPLING))
-        assign(self, grid_shortcuts=each("grid_shortcuts", self.grid_shortcuts, check_int, 0, MAX_LAYERS))
-        assign(self, grid_activation=each("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
+        assign(self, grid_downsample=check_each("grid_downsample", self.grid_downsample, check_choice, DOWNSAMPLING))
+        assign(self, grid_shortcuts=check_each("grid_shortcuts", self.grid_shortcuts, check_int, 0, MAX_LAYERS))
+        assign(self, grid_activation=check_each("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
         for name in ("default_epochs", "refit_epochs"):
             assign(self, **{name: check_int(name, getattr(self, name), 1)})
         assign(self, omega=check_float("omega", self.omega, MIN_OMEGA), r=check_powers("r", self.r))
@@ -185,5 +185,7 @@ def _dropout(n: int, fraction: float, drop: float, input_drop: float) -> tuple[f
 
 def _rule(name: str, value: object) -> tuple[int, int]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ArgumentError(f"{name}={plain(value)} is not allowed: give (from this many layers on, one every so many)")
+        raise ArgumentError(
+            f"{name}={short_repr(value)} is not allowed: give (from this many layers on, one every so many)"
+        )
     return check_int(f"{name}[0]", value[0], 1, MAX_LAYERS), check_int(f"{name}[1]", value[1], 0, MAX_LAYERS)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from dnc.bayesopt.kernel import OMEGA, NodeKernel, check_powers, check_weights
 from dnc.config import ACTIVATIONS, MAX_LAYERS, MAX_WIDTH, MLP, assign
-from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, plain
-from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_order, each
+from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, short_repr
+from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_each, check_order
 from dnc.space.domains import NodeDomain
 from dnc.space.training import TrainingSpace, check_training
 
@@ -56,9 +56,9 @@ class MLPSpace(ArchitectureSpace):
     def __post_init__(self) -> None:
         assign(self, hidden_layers=check_bounds("hidden_layers", self.hidden_layers, 0, MAX_LAYERS))
         assign(self, nodes=check_bounds("nodes", self.nodes, 1, MAX_WIDTH))
-        assign(self, drop=check_drop("drop", self.drop), grid_drop=each("grid_drop", self.grid_drop, check_drop))
+        assign(self, drop=check_drop("drop", self.drop), grid_drop=check_each("grid_drop", self.grid_drop, check_drop))
         check_choice("activation", self.activation, ACTIVATIONS)
-        assign(self, grid_activation=each("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
+        assign(self, grid_activation=check_each("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
         assign(self, weight_decay_from=check_float("weight_decay_from", self.weight_decay_from, 0))
         assign(self, weight_decay_per_param=check_float("weight_decay_per_param", self.weight_decay_per_param, 0))
         check_training(self.training)
@@ -66,7 +66,7 @@ class MLPSpace(ArchitectureSpace):
             assign(self, **{name: check_int(name, getattr(self, name), 1)})
         assign(self, omega=check_float("omega", self.omega, 0, open_low=True), r=check_powers("r", self.r))
         if len(self.r) != 2:
-            raise ArgumentError(f"r={plain(self.r)} is not allowed: give two powers, for nodes and for layers")
+            raise ArgumentError(f"r={short_repr(self.r)} is not allowed: give two powers, for nodes and for layers")
         assign(self, weights=check_weights("weights", self.weights, 2))
         assign(self, substage_order=check_order("substage_order", self.substage_order, self.grids()))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dnc.bayesopt.kernel import OMEGA, Array, TrainingKernel, check_powers, check_weights
 from dnc.config import Training, assign
-from dnc.errors import ArgumentError, check_bounds, check_float, check_int, plain
+from dnc.errors import ArgumentError, check_bounds, check_float, check_int, short_repr
 from dnc.space.domains import pick_integer
 
 
@@ -54,7 +54,7 @@ class TrainingSpace:
         check_float("omega", self.omega, 0, open_low=True)
         assign(self, r=check_powers("r", self.r), weights=check_weights("weights", self.weights, 3))
         if len(self.r) != 3:
-            raise ArgumentError(f"r={plain(self.r)} is not allowed: give three powers in (0, 1]")
+            raise ArgumentError(f"r={short_repr(self.r)} is not allowed: give three powers in (0, 1]")
 
     @property
     def dim(self) -> int:
@@ -101,15 +101,17 @@ def check_training(value: object) -> None:
         ArgumentError: it is something else.
     """
     if not isinstance(value, TrainingSpace):
-        raise ArgumentError(f"training={plain(value)} is not allowed: give a dnc.TrainingSpace")
+        raise ArgumentError(f"training={short_repr(value)} is not allowed: give a dnc.TrainingSpace")
 
 
 def _positive_bounds(name: str, value: object) -> tuple[float, float]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ArgumentError(f"{name}={plain(value)} is not allowed: give two numbers (lower, upper) > 0")
+        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give two numbers (lower, upper) > 0")
     low, high = (check_float(f"{name}[{i}]", v, 0, open_low=True) for i, v in enumerate(value))
     if low > high:
-        raise ArgumentError(f"{name}={plain(value)} is the wrong way round: give (lower, upper) with lower <= upper")
+        raise ArgumentError(
+            f"{name}={short_repr(value)} is the wrong way round: give (lower, upper) with lower <= upper"
+        )
     return low, high
 
 

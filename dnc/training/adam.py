@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from dnc.training.layout import joined
+from dnc.training.mlp_cpu.layout import joined
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8  # torch's defaults
 

@@ -24,11 +24,11 @@ import torch
 from dnc.config import MLP, Config, Training
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError, check_int
-from dnc.training.engine import Engine, machine_id, machine_name, quiet_cpu
+from dnc.training.engine import Engine, compute_settings, machine_id, machine_name
 from dnc.training.lock import device_lock
 from dnc.training.loop import failing_on_memory
-from dnc.training.pairs import MIN_BLOCK, Block, Pair, paired_ratio, time_block, warm_up
-from dnc.training.step import Stepper, build_stepper
+from dnc.training.paired_timing import MIN_BLOCK, Block, Pair, paired_ratio, time_block, warm_up
+from dnc.training.stepper import Stepper, build_stepper
 
 MIN_BUDGET = 0.2  # seconds that a timing may take in any case …
 BUDGET_SHARE = 0.03  # … or this share of the predicted training, if that is more
@@ -40,7 +40,7 @@ REFERENCE_SHAPE = (1024, 784, 10)  # samples, features and classes of the random
 
 
 @dataclass(frozen=True)
-class ReferenceTime:
+class Calibration:
     """t_ref of one machine and engine.
 
     Attributes:
@@ -70,7 +70,7 @@ class Timing:
         blocks: the measured pairs of blocks.
         drift: relative spread of the reference's times while this was measured.
         flagged: whether the drift exceeded 10 %, so that the timing is less certain than its error says.
-        machine, engine: where it was measured, as in `ReferenceTime`.
+        machine, engine: where it was measured, as in `Calibration`.
     """
 
     t_tr: float
@@ -105,9 +105,9 @@ class StepRunner:
             last.record()
             last.synchronize()
             return first.elapsed_time(last) / 1e3  # milliseconds
-        began = time.thread_time()
+        started = time.thread_time()
         self._run(steps)
-        return time.thread_time() - began
+        return time.thread_time() - started
 
     def _run(self, steps: int) -> None:
         for _ in range(steps):
@@ -120,12 +120,12 @@ def epoch_seconds(n_train: int, batch_size: int, t_step: float) -> float:
     return n_train / min(batch_size, n_train) * t_step
 
 
-def measure_reference(engine: Engine) -> ReferenceTime:
+def calibrate(engine: Engine) -> Calibration:
     """t_ref of this machine: the median time of a step of the reference network over some 25 blocks (half a second)."""
-    with quiet_cpu(engine), device_lock(engine, exclusive=True):
-        block = _block_timer(reference_stepper(engine), engine)
+    with compute_settings(engine), device_lock(engine, exclusive=True):
+        block = _block_timer(calibration_stepper(engine), engine)
         blocks = tuple(block() for _ in range(REFERENCE_BLOCKS))
-    return ReferenceTime(
+    return Calibration(
         seconds=statistics.median(b.step for b in blocks),
         machine=machine_id(engine),
         machine_name=machine_name(engine),
@@ -136,7 +136,7 @@ def measure_reference(engine: Engine) -> ReferenceTime:
 
 
 def measure_t_tr(
-    config: Config, data: Dataset, engine: Engine, reference: ReferenceTime, epochs: int | None = None
+    config: Config, data: Dataset, engine: Engine, reference: Calibration, epochs: int | None = None
 ) -> Timing:
     """Measure the training time of one epoch of `config` on `data`.
 
@@ -159,7 +159,7 @@ def measure_t_tr(
         raise ArgumentError(
             f"reference was measured on {reference.machine_name} with {reference.engine}, not on "
             f"{machine_name(engine)} with {engine.id}: times of different machines do not mix; "
-            f"measure it here with measure_reference"
+            f"measure it here with calibrate"
         )
     epochs = 0 if epochs is None else check_int("epochs", epochs, 1)
     timed = replace(config, training=Training(batch_size=config.training.batch_size))
@@ -167,9 +167,9 @@ def measure_t_tr(
     def t_tr(ratio: float) -> float:
         return epoch_seconds(data.n_train, config.training.batch_size, ratio * reference.seconds)
 
-    with quiet_cpu(engine), failing_on_memory(), device_lock(engine, exclusive=True):
+    with compute_settings(engine), failing_on_memory(), device_lock(engine, exclusive=True):
         network = _block_timer(build_stepper(timed, data, engine, seed=0), engine)
-        yardstick = _block_timer(reference_stepper(engine), engine)
+        yardstick = _block_timer(calibration_stepper(engine), engine)
         measured = paired_ratio(
             network, yardstick, budget=lambda ratio: max(MIN_BUDGET, BUDGET_SHARE * epochs * t_tr(ratio))
         )
@@ -185,7 +185,7 @@ def measure_t_tr(
     )
 
 
-def reference_stepper(engine: Engine) -> Stepper:
+def calibration_stepper(engine: Engine) -> Stepper:
     """The fixed reference network on its fixed random data."""
     n, features, classes = REFERENCE_SHAPE
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from dnc.config import content_hash
-from dnc.errors import ArgumentError, check_choice, check_int, plain
+from dnc.errors import ArgumentError, check_choice, check_int, short_repr
 
 KINDS = ("eager", "direct")
 DEVICES = ("cpu", "cuda")
@@ -79,7 +79,7 @@ class Engine:
         """
         parts = text.split("-") if isinstance(text, str) else []
         if len(parts) != 4 or not parts[3].isdecimal():
-            raise ArgumentError(f"engine={plain(text)} is unknown: give an id like {cls().id!r}")
+            raise ArgumentError(f"engine={short_repr(text)} is unknown: give an id like {cls().id!r}")
         engine = cls(parts[1], parts[2], int(parts[3]), parts[0])
         if engine.device == "cuda" and not torch.cuda.is_available():
             raise ArgumentError(
@@ -145,7 +145,7 @@ def precision(engine: Engine) -> torch.autocast:
 
 
 @contextmanager
-def quiet_cpu(engine: Engine) -> Iterator[None]:
+def compute_settings(engine: Engine) -> Iterator[None]:
     """Compute on one CPU thread with denormals flushed to zero, then restore the caller's settings.
 
     Without flushing, weights that decay towards zero make some steps many times slower.

@@ -14,9 +14,9 @@ from dnc.config import Config
 from dnc.data.dataset import Dataset
 from dnc.errors import check_int
 from dnc.networks.build import Network
-from dnc.training.engine import Engine, quiet_cpu
+from dnc.training.engine import Engine, compute_settings
 from dnc.training.lock import device_lock
-from dnc.training.step import Stepper, TrainingFailed, build_stepper
+from dnc.training.stepper import Stepper, TrainingFailed, build_stepper
 from dnc.training.streams import batch_bounds
 from dnc.trial import Epoch
 
@@ -73,7 +73,7 @@ def train(
     """
     epochs, seed = check_int("epochs", epochs, 1), check_int("train_seed", seed, 0)
     curve: list[Epoch] = []
-    with quiet_cpu(engine), failing_on_memory():
+    with compute_settings(engine), failing_on_memory():
         stepper = build_stepper(config, data, engine, seed)
         for epoch in range(epochs):
             with device_lock(engine, exclusive=False):
@@ -92,13 +92,13 @@ def train(
 
 def run_epoch(stepper: Stepper, epoch: int, lr: float) -> Epoch:
     """One pass over the training samples, then over the validation samples."""
-    began = time.perf_counter()
+    started = time.perf_counter()
     stepper.start_epoch(epoch, lr)
     for start, stop in batch_bounds(stepper.n_train, stepper.batch_size):
         stepper.step(start, stop)
     train_loss = stepper.train_loss()
     val_loss, val_acc = stepper.evaluate()
-    return Epoch(train_loss, val_loss, val_acc, time.perf_counter() - began)
+    return Epoch(train_loss, val_loss, val_acc, time.perf_counter() - started)
 
 
 def learning_rate(lr: float, epoch: int, epochs: int) -> float:

@@ -16,7 +16,7 @@ from dnc.data.dataset import Dataset
 from dnc.data.readers import machine_memory
 from dnc.networks.params import count_params, map_sizes
 from dnc.training.engine import Engine
-from dnc.training.step import TrainingFailed
+from dnc.training.stepper import TrainingFailed
 
 PARAM_BYTES = 16  # a weight, its gradient and Adam's two moments, in float32
 OUT_OF_MEMORY = "out of memory"

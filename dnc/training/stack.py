@@ -9,10 +9,10 @@ from dnc.config import Config
 from dnc.data.dataset import Dataset
 from dnc.errors import check_int
 from dnc.networks.params import count_params
-from dnc.training.direct import DirectStack, company
-from dnc.training.engine import Engine, quiet_cpu
+from dnc.training.engine import Engine, compute_settings
 from dnc.training.loop import Outcome, check_finite, failing_on_memory, learning_rate, train
-from dnc.training.step import TrainingFailed
+from dnc.training.mlp_cpu.direct import DirectStack, stack_key
+from dnc.training.stepper import TrainingFailed
 from dnc.training.streams import batch_bounds
 from dnc.trial import Epoch
 
@@ -50,7 +50,7 @@ def train_stack(
     epochs, seed = check_int("epochs", epochs, 1), check_int("train_seed", seed, 0)
     groups: dict[object, list[int]] = {}
     for i, config in enumerate(configs):
-        groups.setdefault(company(config, data, engine) if engine.kind == "direct" else i, []).append(i)
+        groups.setdefault(stack_key(config, data, engine) if engine.kind == "direct" else i, []).append(i)
     found: dict[int, Outcome | TrainingFailed] = {}
     for members in groups.values():
         chosen = [configs[i] for i in members]
@@ -86,17 +86,17 @@ def _side_by_side(
     failures: dict[int, TrainingFailed] = {}
     sizes = [count_params(config.arch, data.input_shape, data.n_classes) for config in configs]
     try:
-        with quiet_cpu(engine), failing_on_memory():
+        with compute_settings(engine), failing_on_memory():
             stack = DirectStack(configs, data, engine, seed)
             if not stack.shares_bits():
                 return None
             for epoch in range(epochs):
-                began = time.perf_counter()
+                started = time.perf_counter()
                 stack.start_epoch(epoch, [learning_rate(c.training.lr, epoch, epochs) for c in configs])
                 for start, stop in batch_bounds(stack.n_train, stack.batch_size):
                     stack.step(start, stop)
                 losses, scores = stack.train_losses(), stack.evaluate()
-                seconds = time.perf_counter() - began
+                seconds = time.perf_counter() - started
                 for i, (loss, score) in enumerate(zip(losses, scores, strict=True)):
                     point = Epoch(loss, *score, seconds * sizes[i] / sum(sizes))
                     try:

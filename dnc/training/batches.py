@@ -1,0 +1,135 @@
+"""Samples in memory, handed out as float batches in the form a network takes."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import weakref
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dnc.data.augment import Augmenter
+
+FLOATS_ONCE = (
+    512 * 2**20
+)  # bytes: flat uint8 data up to this size as float32 are converted once, larger ones batch by batch
+KEPT = 2**28  # bytes of converted rows that are kept for the next training on the same arrays
+CHUNK_ROWS, CHUNK_IMAGES = 1000, 250  # samples of one evaluation batch: their activations stay small
+CHUNK_PIXELS = 2**17  # of images on a CPU: there, memory for larger maps comes from the system, anew in each layer
+CUDA_IMAGES = 500
+
+
+class BatchSource:
+    """One split: x (N, *shape) uint8 or float32 and y (N,) on a device.
+
+    Args:
+        x, y: the samples and labels.
+        flat: for an MLP: rows (N, features), without augmentation. Else images, given out in channels_last form.
+        augmenter: augments training batches and normalises the others; None divides uint8 by 255.
+        device: where the samples live.
+        capacity: largest batch that `gather` is asked for; its buffers are made once.
+        dtype: type of the rows that are given out if `flat`.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        flat: bool,
+        augmenter: Augmenter | None,
+        device: str,
+        capacity: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.flat, self.dtype = flat, dtype
+        self.augmenter = augmenter
+        if flat and (x.dtype != np.uint8 or 4 * x.size <= FLOATS_ONCE):
+            samples = float_rows(x, dtype).to(device)
+        else:
+            samples = as_tensor(x).to(device)
+            samples = samples.flatten(1) if flat else samples
+        self.x = samples
+        self.y = as_tensor(y).to(device)
+        self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))
+        self._y_batch = self.y.new_empty(capacity)
+        self._buffers: dict[int, tuple[Tensor, Tensor]] = {}  # their views for each batch size that occurs
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def gather(self, rows: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """The training batch of the samples `rows` (B,): inputs (B, *shape), labels (B,).
+
+        Both may be overwritten by the next call. `generator` draws the augmentation; None leaves it out.
+        """
+        n = len(rows)
+        if n not in self._buffers:
+            self._buffers[n] = self._x_batch[:n], self._y_batch[:n]
+        x, y = self._buffers[n]
+        torch.index_select(self.x, 0, rows, out=x)
+        torch.index_select(self.y, 0, rows, out=y)
+        if self.augmenter is None or generator is None:
+            return self._formed(x), y
+        return self.augmenter(x, generator).contiguous(memory_format=torch.channels_last), y
+
+    def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All samples in order as evaluation batches: normalised, not augmented."""
+        size = CHUNK_ROWS
+        if not self.flat:
+            fitting = max(CHUNK_PIXELS // math.prod(self.x.shape[2:]), 1)
+            size = CUDA_IMAGES if self.x.is_cuda else min(CHUNK_IMAGES, fitting)
+        for start in range(0, len(self), size):
+            yield self._formed(self.x[start : start + size]), self.y[start : start + size]
+
+    def _formed(self, x: Tensor) -> Tensor:
+        if self.augmenter is not None:
+            x = self.augmenter.normalise(x)
+        elif x.dtype == torch.uint8:
+            x = unit_floats(x, self.dtype)
+        return x if self.flat else x.contiguous(memory_format=torch.channels_last)
+
+
+_kept: dict[tuple[int, torch.dtype], tuple[weakref.ref[np.ndarray], Tensor]] = {}  # the latest used is last
+
+
+def float_rows(x: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """Samples x (N, …) as rows (N, features) of type `dtype`, uint8 as `unit_floats`; not to be written to.
+
+    A search trains many configs on the same arrays: their rows are kept as long as the array lives, while those used
+    last take at most `KEPT` bytes.
+    """
+    samples = as_tensor(x)
+    if samples.dtype == dtype:
+        return samples.flatten(1)
+    key = id(x), dtype
+    found = _kept.pop(key, None)
+    if found is None or found[0]() is not x:
+        samples = samples.flatten(1)
+        rows = unit_floats(samples, dtype) if samples.dtype == torch.uint8 else samples.to(dtype)
+        found = weakref.ref(x, lambda _: _kept.pop(key, None)), rows
+    _kept[key] = found
+    held = list(_kept.items())
+    excess = sum(rows.nbytes for _, (_, rows) in held) - KEPT
+    for old, (_, rows) in held:
+        if excess <= 0:
+            break
+        _kept.pop(old, None)
+        excess -= rows.nbytes
+    return found[1]
+
+
+def unit_floats(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """uint8 in 0 … 255 as floats in [0, 1]; divided in float32 at least, then rounded to `dtype`."""
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    return x.to(wide).div_(255).to(dtype)
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """`array` as a tensor that shares its memory."""
+    with warnings.catch_warnings():  # a read-only array is fine: nothing here writes to it
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,1 @@
+"""The engine that trains CNNs on the CPU without autograd."""

@@ -1,0 +1,1 @@
+"""The engine that trains perceptrons on the CPU without autograd, several side by side."""

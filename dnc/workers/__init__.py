@@ -1,0 +1,1 @@
+"""Worker processes, and the jobs that run in them: plain data in, plain data out."""
