@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from dnc.searches.result import Best, SearchResult
     from dnc.searches.search import SearchStopped, search
     from dnc.searches.stages import StageResult, stage1, stage2, stage3
-    from dnc.searches.sweep import Sweep, sweep, transfer
+    from dnc.searches.sweep import Sweep, sweep
+    from dnc.searches.transfer import transfer
     from dnc.space import CNNSpace, MLPSpace, TrainingSpace
     from dnc.trial import Epoch, Trial, Visit
     from dnc.widgets import TradeoffExplorer
@@ -47,7 +48,8 @@ _HOMES = {
     "dnc.objective": ("METRICS", "Metric", "Objective", "register_metric"),
     "dnc.searches.background": ("SearchHandle", "start"),
     "dnc.searches.estimate": ("Estimate", "estimate"),
-    "dnc.searches.sweep": ("Sweep", "sweep", "transfer"),
+    "dnc.searches.sweep": ("Sweep", "sweep"),
+    "dnc.searches.transfer": ("transfer",),
     "dnc.models.model": ("Ensemble", "Model", "load_model"),
     "dnc.searches.problem": ("Problem",),
     "dnc.searches.progress": ("Progress",),

@@ -52,7 +52,7 @@ def sweep(o: argparse.Namespace) -> str:
 
 def transfer(o: argparse.Namespace) -> str:
     """Repeat stage 3 on other data."""
-    from dnc.searches.sweep import transfer as run
+    from dnc.searches.transfer import transfer as run
 
     with _open(o.source) as source:
         result = source.result(_full_id(source, o.id))

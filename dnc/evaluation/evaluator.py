@@ -1,7 +1,8 @@
 """From a config to a trial: look it up, else time and train it, and record what was measured.
 
 Cheapest first: N_p is computed, t_tr is timed, and only then the config is trained. Each measurement is recorded as
-soon as it is there, so that nothing finished is lost when the process dies.
+soon as it is there, so that nothing finished is lost when the process dies. A trial is read from the store once: the
+planned trial, which knows its complexities, is what flows on and becomes the finished one.
 """
 
 from __future__ import annotations
@@ -9,288 +10,267 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Any, Protocol
 
-from dnc.config import MLP, Config, content_hash
-from dnc.data.dataset import Dataset
-from dnc.evaluation.complexity import Complexities
+from dnc.config import MLP, Config
+from dnc.evaluation.complexity import ComplexityMeter
 from dnc.evaluation.early_stop import LimitsFor
+from dnc.evaluation.setup import TrainingSetup
 from dnc.store.rows import TrialStore
-from dnc.training.engine import machine_id, select_engine
+from dnc.training.engine import machine_id
 from dnc.training.error_limits import ErrorLimits, best_errors, ends_after
 from dnc.training.loop import NOT_FINITE, Outcome
 from dnc.training.mlp_cpu.direct import stack_key
-from dnc.trial import Epoch, Trial
+from dnc.trial import Epoch, Trial, TrialStatus
 from dnc.workers.jobs import Failure, Job, StackJob, TrainJob, has_died
-from dnc.workers.pool import Workers, count_workers
+from dnc.workers.pool import Workers
 
 MAX_STACK = 8  # configs trained side by side
 STACK_NODES = 100  # up to so many hidden nodes a perceptron is narrow: measured, wider ones gain nothing
 
 
-class Evaluator(Complexities):
-    """Evaluates configs on one data set with one engine; callable, `Config -> Trial`.
+class Evaluation(Protocol):
+    """What gives a search its trials: training (`Evaluator`), or a function (`InjectedEvaluator`)."""
+
+    early_stopping: bool  # whether it can end trainings by `limits_for`
+
+    def references(self, config: Config) -> dict[str, float]:
+        """c_0 by metric: the complexities of the space's reference config, which is not trained."""
+        ...
+
+    def measure(self, configs: Sequence[Config]) -> list[Trial]:
+        """The planned trial of each config, with its complexities and without an accuracy."""
+        ...
+
+    def train(self, planned: Iterable[Trial], count: int = 1, limits_for: LimitsFor | None = None) -> Iterator[Trial]:
+        """Yield the trials of planned ones, whose configs differ, as they are completed.
+
+        Args:
+            planned: what `measure` gave; may be an iterator that decides late what comes next.
+            count: how many there are at most.
+            limits_for: the early stop of each planned trial, if any; what it ends has the status "ended".
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A trial that is to be trained, with the limits that may end it."""
+
+    trial: Trial
+    limits: ErrorLimits
+
+
+class Evaluator:
+    """Evaluates configs by training them; callable, `Config -> Trial`.
 
     Args:
-        data: as the network family sees it.
-        epochs: epochs of a training.
-        train_seed: seed of a training's random streams.
-        store: where measurements are looked up and recorded.
-        workers: see `Problem`; a `Workers` is shared and left open.
-        device: "auto", "cpu" or "cuda".
-        family: "mlp" or "cnn", for the fastest engine that trains it; None is one that trains both.
+        setup: data, epochs, train_seed and engine of the trainings.
+        store: where measurements are looked up and recorded; None keeps them in memory.
+        workers: where they are made; None makes them in this process.
         penalty: a registered metric that is wanted besides t_tr and n_params.
         stopped: asked between jobs; True raises KeyboardInterrupt, what is finished being recorded.
         trial_timeout: seconds that a training may take; None for no limit.
         retry_failed: train again, once, what is recorded as failed, instead of looking the failure up.
     """
 
+    early_stopping = True
+
     def __init__(
         self,
-        data: Dataset,
-        epochs: int,
-        train_seed: int = 0,
+        setup: TrainingSetup,
         store: TrialStore | None = None,
-        workers: int | str | Workers = 0,
-        device: str = "auto",
-        family: str | None = None,
+        workers: Workers | None = None,
+        *,
         penalty: str = "t_tr",
         stopped: Callable[[], bool] = lambda: False,
         trial_timeout: float | None = None,
         retry_failed: bool = False,
     ) -> None:
-        engine = select_engine(device, family=family)
-        self._owns_workers = not isinstance(workers, Workers)
-        pool = workers if isinstance(workers, Workers) else Workers(count_workers(workers, engine.device))
-        store = store if store is not None else TrialStore()
-        super().__init__(data, epochs, engine, store, pool, penalty, stopped, trial_timeout)
-        self.train_seed, self._retry_failed, self._retried = train_seed, retry_failed, set[str]()
-
-    def close(self) -> None:
-        """End the worker processes, unless they are shared."""
-        if self._owns_workers:
-            self.workers.close()
+        self.setup, self.store, self.workers = setup, store or TrialStore(), workers or Workers(0)
+        self.complexity = ComplexityMeter(setup, self.store, self.workers, penalty, stopped, trial_timeout)
+        self._stopped, self._timeout = stopped, trial_timeout
+        self._retry_failed, self._retried = retry_failed, set[str]()
 
     def __call__(self, config: Config) -> Trial:
-        return self.many([config])[0]
+        return self.trials([config])[0]
 
-    def many(self, configs: Sequence[Config]) -> list[Trial]:
-        """Trials of the configs, in their order."""
-        trials = dict(self.as_finished(configs))
-        return [trials[i] for i in range(len(configs))]
+    def trials(self, configs: Sequence[Config]) -> list[Trial]:
+        """The trial of each config, in their order; equal configs are trained once."""
+        planned = self.measure(list(dict.fromkeys(configs)))
+        by_config = {trial.config: trial for trial in self.train(planned, len(planned))}
+        return [by_config[config] for config in configs]
 
-    def as_finished(self, configs: Sequence[Config], limits_of: LimitsFor | None = None) -> Iterator[tuple[int, Trial]]:
-        """Yield (index, trial) of each config as it finishes; equal ones are trained once. `limits_of`: see `train`."""
-        self.measure(configs)
-        places: dict[Config, list[int]] = {}
-        for index, config in enumerate(configs):
-            places.setdefault(config, []).append(index)
-        longest_first = sorted(places, key=self._cost, reverse=True)  # so that no worker ends alone
-        for number, trial in self.train(longest_first, self.side_by_side(len(places)), limits_of):
-            yield from ((index, trial) for index in places[longest_first[number]])
+    def references(self, config: Config) -> dict[str, float]:
+        """See `Evaluation`."""
+        return self.complexity.references(config)
 
-    def side_by_side(self, n: int) -> int:
-        """How many of n configs to train in one stack, so that every worker has its share."""
-        return min(MAX_STACK, -(-n // (2 * max(1, self.workers.count))))
+    def measure(self, configs: Sequence[Config]) -> list[Trial]:
+        """See `Evaluation`. t_tr is NaN where it could not be measured."""
+        times = self.complexity.times(configs, hopeless=self._has_failed)
+        return [self._plan(c, times.get(self.setup.timing_key(c), math.nan)) for c in configs]
 
-    def train(
-        self, configs: Iterable[Config], side_by_side: int = 1, limits_of: LimitsFor | None = None
-    ) -> Iterator[tuple[int, Trial]]:
-        """Yield (index, trial) of measured configs as they finish; each is taken when its turn comes.
+    def _plan(self, config: Config, t_tr: float) -> Trial:
+        return Trial(
+            config,
+            math.nan,
+            t_tr,
+            self.complexity.n_params(config),
+            status=TrialStatus.PLANNED,
+            metrics=self.complexity.registered(config),
+            key=self.setup.key(config),
+        )
 
-        What is known is not trained again.
-
-        Args:
-            configs: may be an iterator that decides late what comes next.
-            side_by_side: how many narrow perceptrons may be taken at once, to be trained in stacks.
-            limits_of: the early stop of each planned trial, if any; what it ends has status "ended".
-        """
-
-        @cache
-        def limits(config: Config) -> ErrorLimits:
-            return () if limits_of is None else limits_of(self._planned(config))
-
-        known: deque[tuple[int, Trial]] = deque()
-        new: list[list[tuple[int, Config]]] = []  # of each job
-        again: list[tuple[int, Config]] = []
+    def train(self, planned: Iterable[Trial], count: int = 1, limits_for: LimitsFor | None = None) -> Iterator[Trial]:
+        """See `Evaluation`. What is recorded is not trained again; narrow perceptrons are trained in stacks."""
+        stack_size = min(MAX_STACK, -(-count // (2 * max(1, self.workers.count))))  # every worker has its share
+        recorded: deque[Trial] = deque()
+        members: dict[Job, list[_Planned]] = {}
+        again: list[_Planned] = []
 
         def jobs() -> Iterator[Job]:
-            narrow: list[tuple[int, Config]] = []
-            for index, config in enumerate(configs):
-                trial = self._without_training(config, limits(config))
-                if trial is not None:
-                    known.append((index, trial))
-                elif side_by_side > 1 and self._gains_by_company(config):
-                    narrow.append((index, config))
+            narrow: list[_Planned] = []
+            for trial in planned:
+                plan = _Planned(trial, limits_for(trial) if limits_for is not None else ())
+                known = self._without_training(plan)
+                if known is not None:
+                    recorded.append(known)
+                elif stack_size > 1 and self._gains_in_a_stack(trial.config):
+                    narrow.append(plan)
                 else:
-                    new.append([(index, config)])
-                    yield self._job([config], limits(config))
-                if len(narrow) >= side_by_side:
+                    yield assigned([plan])
+                if len(narrow) >= stack_size:
                     yield from stacks(narrow)
                     narrow = []
             yield from stacks(narrow)
 
-        def stacks(configs: list[tuple[int, Config]]) -> Iterator[Job]:
-            groups: dict[object, list[tuple[int, Config]]] = {}
-            for index, config in configs:
-                groups.setdefault(stack_key(config, self.data, self.engine), []).append((index, config))
-            for members in groups.values():
-                new.append(members)
-                yield self._job([config for _, config in members])
+        def stacks(plans: list[_Planned]) -> Iterator[Job]:
+            groups: dict[object, list[_Planned]] = {}
+            for plan in plans:
+                groups.setdefault(stack_key(plan.trial.config, self.setup.data, self.setup.engine), []).append(plan)
+            for group in groups.values():
+                yield assigned(group)
 
-        for number, answer in self._run(jobs()):
-            while known:
-                yield known.popleft()
-            members = new[number]
+        def assigned(group: list[_Planned]) -> Job:
+            job = self._job(group)
+            members[job] = group
+            return job
+
+        for job, answer in self.workers.run(jobs(), self.setup.data, self._stopped):
+            while recorded:
+                yield recorded.popleft()
+            group = members.pop(job)
             answers = answer if isinstance(answer, tuple) else (answer,)
-            if len(answers) != len(members) or has_died(answer):  # maybe another's fault: once more, each alone
-                again += members
+            if len(answers) != len(group) or has_died(answer):
+                # A stack that failed as a whole says nothing of its members, and a worker may have died by
+                # another's fault, e.g. when the system ran out of memory: once more, each alone.
+                again += group
                 continue
-            for (index, config), one in zip(members, answers, strict=True):
-                yield index, self._record(config, one, limits(config))
-        yield from known
-        for number, answer in self._run(self._job([config], limits(config)) for _, config in again):
-            index, config = again[number]
-            yield index, self._record(config, answer, limits(config))
+            for plan, one in zip(group, answers, strict=True):
+                yield self._record(plan, one)
+        yield from recorded
+        retries = {self._job([plan]): plan for plan in again}
+        for job, answer in self.workers.run(retries, self.setup.data, self._stopped):
+            yield self._record(retries[job], answer)
 
-    def _job(self, configs: list[Config], limits: ErrorLimits = ()) -> Job:
-        if len(configs) == 1:
-            return TrainJob(configs[0], self.engine, self.epochs, self.train_seed, self.trial_timeout, limits)
-        return StackJob(tuple(configs), self.engine, self.epochs, self.train_seed, self.trial_timeout)
+    def _job(self, group: Sequence[_Planned]) -> Job:
+        epochs, seed, engine = self.setup.epochs, self.setup.train_seed, self.setup.engine
+        if len(group) == 1:
+            (plan,) = group
+            return TrainJob(plan.trial.config, engine, epochs, seed, self._timeout, plan.limits)
+        return StackJob(tuple(plan.trial.config for plan in group), engine, epochs, seed, self._timeout)
 
-    def _gains_by_company(self, config: Config) -> bool:
+    def _gains_in_a_stack(self, config: Config) -> bool:
         """Whether it is a narrow perceptron: those are trained in stacks, wide ones gain nothing."""
-        return self.engine.kind == "direct" and isinstance(config.arch, MLP) and sum(config.arch.hidden) <= STACK_NODES
+        direct = self.setup.engine.kind == "direct"
+        return direct and isinstance(config.arch, MLP) and sum(config.arch.hidden) <= STACK_NODES
 
-    def _without_training(self, config: Config, limits: ErrorLimits) -> Trial | None:
-        """The trial of a config that is recorded, or that could not be timed and so cannot be trained."""
-        trial, untimed = self.look_up(config, limits), self._timing_failures.get(self.timing_key(config))
-        return self._record(config, Failure(untimed)) if trial is None and untimed is not None else trial
-
-    def measure(self, configs: Sequence[Config]) -> list[Trial]:
-        """The configs' complexities, looked up or measured: trials that are planned, without an accuracy."""
-        self._time([c for c in dict.fromkeys(configs) if self._timing_row(c) is None and not self._has_failed(c)])
-        return [self._planned(c) for c in configs]
-
-    def _planned(self, config: Config) -> Trial:
-        row = self._timing_row(config)
-        t_tr = float(row["t_tr"]) if row else math.nan
-        key = content_hash(self.identity(config))
-        return Trial(
-            config, math.nan, t_tr, self.n_params(config), status="planned", metrics=self._extra(config), key=key
-        )
-
-    # ---- trainings ----------------------------------------------------------------------------------
-
-    def identity(self, config: Config) -> dict[str, Any]:
-        """What a training depends on."""
-        return {
-            "data": self.data.fingerprint,
-            "config": config.to_dict(),
-            "epochs": self.epochs,
-            "train_seed": self.train_seed,
-            "engine": self.engine.id,
-        }
-
-    def look_up(self, config: Config, limits: ErrorLimits = ()) -> Trial | None:
-        """The recorded trial of a config, as it is where these limits hold, or None."""
-        full = content_hash(self.identity(config))
-        ended = [self._ended_key(config, limits)] if limits else []
-        for key in (full, *ended, content_hash(self._circumstances(config))):
-            record = self.store.training(key)
-            if record is None:
-                continue
-            if record["status"] == "failed" and self._retry_failed and key not in self._retried:
-                return None
-            trial = self._trial(config, key, record, cached=True)
-            if key == full and ends_after(trial.curve, limits):
-                return replace(self._end(config, trial.curve, limits), cached=True)
-            return trial
-        return None
-
-    def _circumstances(self, config: Config) -> dict[str, Any]:
-        """What a failure depends on that is not the config's own: a time limit, a lack of memory, a dead worker.
-
-        Elsewhere, or with another limit, the training is tried.
-        """
-        return {**self.identity(config), "trial_timeout": self.trial_timeout, "machine": machine_id(self.engine)}
-
-    def _ended_key(self, config: Config, limits: ErrorLimits) -> str:
-        return content_hash({**self.identity(config), "error_limits": list(limits)})
+    # ---- looking up and recording ---------------------------------------------------------------------
 
     def _has_failed(self, config: Config) -> bool:
-        trial = self.look_up(config)
-        return trial is not None and not trial.ok
+        recorded = self._look_up(_Planned(self._plan(config, math.nan), ()))
+        return recorded is not None and not recorded.ok
 
-    def _record(self, config: Config, answer: Outcome | Failure, limits: ErrorLimits = ()) -> Trial:
-        """Keep what a job gave; the trial, as it is where these limits hold."""
+    def _without_training(self, plan: _Planned) -> Trial | None:
+        """The trial of a config that is recorded, or that could not be timed and so cannot be trained."""
+        trial = self._look_up(plan)
+        if trial is None and math.isnan(plan.trial.t_tr):
+            reason = self.complexity.failures.get(self.setup.timing_key(plan.trial.config))
+            return None if reason is None else self._record(plan, Failure(reason))
+        return trial
+
+    def _look_up(self, plan: _Planned) -> Trial | None:
+        """The recorded trial of a config, as it is where the plan's limits hold, or None."""
+        config, whole = plan.trial.config, plan.trial.key
+        ended = [self.setup.ended_key(config, plan.limits)] if plan.limits else []
+        record = self.store.training(whole, *ended, self.setup.failure_key(config, self._timeout))
+        if record is None:
+            return None
+        key = record["key"]
+        if record["status"] == TrialStatus.FAILED and self._retry_failed and key not in self._retried:
+            return None
+        trial = replace(completed_trial(plan.trial, key, record), cached=True)
+        if key == whole and ends_after(trial.curve, plan.limits):  # it was trained where other limits, or none, held
+            return replace(self._end(plan, trial.curve), cached=True)
+        return trial
+
+    def _record(self, plan: _Planned, answer: Any) -> Trial:
+        """Keep what a job gave; the trial, as it is where the plan's limits hold."""
+        config = plan.trial.config
         if isinstance(answer, Failure):
-            own = answer.reason.startswith(NOT_FINITE)
-            key = content_hash(self.identity(config) if own else self._circumstances(config))
-            return self._keep(config, key, "failed", answer.reason)
-        ends = ends_after(answer.curve, limits)
-        if ends and len(answer.curve) < self.epochs:
-            return self._end(config, answer.curve, limits)
-        trial = self._keep(config, content_hash(self.identity(config)), "ok", "", answer.curve, answer.val_acc)
-        return self._end(config, answer.curve, limits) if ends else trial  # its company trained it to the end
+            own = answer.reason.startswith(NOT_FINITE)  # else it may succeed elsewhere
+            key = plan.trial.key if own else self.setup.failure_key(config, self._timeout)
+            return self._keep(plan, key, TrialStatus.FAILED, answer.reason)
+        assert isinstance(answer, Outcome)
+        ends = ends_after(answer.curve, plan.limits)
+        if ends and len(answer.curve) < self.setup.epochs:
+            return self._end(plan, answer.curve)
+        trial = self._keep(plan, plan.trial.key, TrialStatus.OK, "", answer.curve, answer.val_acc)
+        return self._end(plan, answer.curve) if ends else trial  # in a stack it was trained to the end
 
-    def _end(self, config: Config, curve: Sequence[Epoch], limits: ErrorLimits) -> Trial:
-        """Keep the part of a curve that these limits leave."""
-        curve = curve[: ends_after(curve, limits)]
-        reason = f"cannot win: error {best_errors(curve)[-1]:.2%} after {len(curve)} of {self.epochs} epochs"
-        return self._keep(config, self._ended_key(config, limits), "ended", reason, curve)
+    def _end(self, plan: _Planned, curve: Sequence[Epoch]) -> Trial:
+        """Keep the part of a curve that the plan's limits leave."""
+        curve = curve[: ends_after(curve, plan.limits)]
+        error, epochs = best_errors(curve)[-1], self.setup.epochs
+        reason = f"cannot win: error {error:.2%} after {len(curve)} of {epochs} epochs"
+        key = self.setup.ended_key(plan.trial.config, plan.limits)
+        return self._keep(plan, key, TrialStatus.ENDED, reason, curve)
 
     def _keep(
         self,
-        config: Config,
+        plan: _Planned,
         key: str,
-        status: str,
+        status: TrialStatus,
         reason: str,
         curve: Sequence[Epoch] = (),
         val_acc: float | None = None,
     ) -> Trial:
         """Record a training under `key`, unless that is taken; the trial of the record that now stands."""
         record = {
-            "status": status,
+            "status": str(status),
             "reason": reason,
             "val_acc": val_acc,
             "seconds": sum(epoch.seconds for epoch in curve),
-            "curve": json.dumps([list(asdict(epoch).values()) for epoch in curve]),
-            "machine": machine_id(self.engine),
+            "curve": json.dumps([astuple(epoch) for epoch in curve]),
+            "machine": machine_id(self.setup.engine),
         }
         self._retried.add(key)
-        kept = self.store.add_training(key, self.identity(config), record, replace_failed=self._retry_failed)
-        return self._trial(config, key, kept, cached=False)
-
-    def _trial(self, config: Config, key: str, record: dict[str, Any], *, cached: bool) -> Trial:
-        timing = self._timing_row(config)
-        t_tr = timing["t_tr"] if timing else None
-        trial = trial_from_record(config, key, record, t_tr, self.n_params(config), self._extra(config))
-        return replace(trial, cached=cached)
-
-    def _cost(self, config: Config) -> float:
-        row = self._timing_row(config)
-        return float(row["t_tr"]) if row else 0.0
+        identity = self.setup.identity(plan.trial.config)
+        standing = self.store.add_training(key, identity, record, replace_failed=self._retry_failed)
+        return completed_trial(plan.trial, key, standing)
 
 
-def trial_from_record(
-    config: Config, key: str, record: dict[str, Any], t_tr: float | None, n_params: int, metrics: dict[str, float]
-) -> Trial:
-    """The trial that a training's row and its complexity metrics describe; without a t_tr it counts as failed."""
-    untimed = t_tr is None and record["status"] == "ok"
-    return Trial(
-        config=config,
+def completed_trial(planned: Trial, key: str, record: Mapping[str, Any]) -> Trial:
+    """A planned trial with what a training's row says; without a t_tr it counts as failed."""
+    untimed = math.isnan(planned.t_tr) and record["status"] == TrialStatus.OK
+    return replace(
+        planned,
         val_acc=math.nan if record["val_acc"] is None else record["val_acc"],
-        t_tr=math.nan if t_tr is None else t_tr,
-        n_params=n_params,
-        status="failed" if untimed else record["status"],
+        status=TrialStatus.FAILED if untimed else TrialStatus(record["status"]),
         reason="t_tr could not be measured" if untimed else record["reason"],
         seconds=record["seconds"],
         curve=tuple(Epoch(*point) for point in json.loads(record["curve"])),
-        metrics=metrics,
         key=key,
-        cached=True,
     )

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+from dnc.bayesopt.acquisition import XI
+from dnc.bayesopt.gp import NOISE
+from dnc.bayesopt.optimizer import N1, N3
+from dnc.data.dataset import Dataset
 from dnc.errors import SearchError
-from dnc.searches.archive import Store
 from dnc.searches.progress import Progress
 from dnc.searches.result import SearchResult
-from dnc.searches.search import SearchStopped, search
-from dnc.searches.stages import N1, N2, N3
-from dnc.workers.pool import Workers
-
-if TYPE_CHECKING:
-    from dnc.data.dataset import Dataset
-    from dnc.space import Space
+from dnc.searches.search import SearchStopped, run_search
+from dnc.searches.settings import (
+    N2,
+    Device,
+    Method,
+    OptimizerName,
+    Resources,
+    SearchSettings,
+    StoreLike,
+    Transform,
+    WorkersLike,
+)
+from dnc.space import Space
+from dnc.trial import Trial
 
 
 class SearchHandle:
@@ -29,6 +37,21 @@ class SearchHandle:
         self._progress: Progress | None = None
         self._result: SearchResult | None = None
         self._error: BaseException | None = None
+
+    def _run(self, search: Callable[[Callable[[Progress], None]], SearchResult]) -> None:
+        """Start the thread."""
+
+        def keep(progress: Progress) -> None:
+            self._progress = progress
+
+        def run() -> None:
+            try:
+                self._result = search(keep)
+            except BaseException as error:  # handed to whoever asks for the result
+                self._error = error
+
+        self._thread = threading.Thread(target=run, name="dnc-search", daemon=True)
+        self._thread.start()
 
     @property
     def progress(self) -> Progress | None:
@@ -88,38 +111,48 @@ def start(
     seed: int = 0,
     train_seed: int | None = None,
     reference: float | None = None,
-    store: Store | str | Path | None = None,
-    workers: int | str | Workers = "auto",
-    device: str = "auto",
-    method: str = "paper",
-    optimizer: str = "bayesian",
-    transform: str = "log10",
+    store: StoreLike = None,
+    workers: WorkersLike = "auto",
+    device: Device = "auto",
+    method: Method = "paper",
+    optimizer: OptimizerName = "bayesian",
+    transform: Transform = "log10",
+    xi: float = XI,
+    noise: float = NOISE,
     batch: int = 1,
     early_stop: bool = False,
     stage2_order: Sequence[str] | None = None,
+    history: Sequence[Trial] = (),
     max_hours: float | None = None,
     trial_timeout: float | None = None,
     retry_failed: bool = False,
 ) -> SearchHandle:
-    """Begin `search` with these arguments in a background thread and return a handle at once."""
+    """Begin `search` with these arguments in a background thread and return a handle at once.
+
+    Raises:
+        ArgumentError: a bad setting. What only shows later, `handle.result()` raises.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=200, n_val=100)
+    >>> handle = dnc.start(data, dnc.MLPSpace(nodes=(8, 32)), penalty="n_params", epochs=1, n1=2, n2=1, workers=0)
+    >>> handle.result(timeout=60).status == "finished"
+    True
+    """
+    settings = SearchSettings(
+        wc=wc, penalty=penalty, reference=reference, epochs=epochs, n1=n1, n2=n2, n3=n3, stage2_order=stage2_order,
+        optimizer=optimizer, transform=transform, xi=xi, noise=noise, batch=batch, method=method,
+        early_stop=early_stop, seed=seed, train_seed=train_seed,
+    )  # fmt: skip
+    resources = Resources(
+        store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
+    )
     stop = threading.Event()
     handle = SearchHandle(stop)
 
-    def keep(progress: Progress) -> None:
-        handle._progress = progress
+    def run(progress: Callable[[Progress], None]) -> SearchResult:
+        return run_search(
+            data, space, settings, resources, history=history, max_hours=max_hours, progress=progress, stop=stop
+        )
 
-    def run() -> None:
-        try:
-            handle._result = search(
-                data, space, wc=wc, penalty=penalty, epochs=epochs, n1=n1, n2=n2, n3=n3, seed=seed,
-                train_seed=train_seed, reference=reference, store=store, workers=workers, device=device, method=method,
-                optimizer=optimizer, transform=transform, batch=batch, early_stop=early_stop, stage2_order=stage2_order,
-                max_hours=max_hours, trial_timeout=trial_timeout, retry_failed=retry_failed,
-                progress=keep, stop=stop,
-            )  # fmt: skip
-        except BaseException as error:  # handed to whoever asks for the result
-            handle._error = error
-
-    handle._thread = threading.Thread(target=run, name="dnc-search", daemon=True)
-    handle._thread.start()
+    handle._run(run)
     return handle

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dnc.bayesopt.acquisition import XI
+from dnc.bayesopt.gp import NOISE
+from dnc.bayesopt.optimizer import N1, N3
 from dnc.config import Config
-from dnc.errors import ArgumentError, check_int
-from dnc.searches.archive import Store
-from dnc.searches.problem import Problem
-from dnc.searches.stages import N1, N2, grid_steps
-from dnc.workers.pool import Workers
-
-if TYPE_CHECKING:
-    from dnc.data.dataset import Dataset
-    from dnc.space import Space
+from dnc.data.dataset import Dataset
+from dnc.errors import ArgumentError
+from dnc.evaluation.evaluator import Evaluator
+from dnc.searches.opening import open_study
+from dnc.searches.settings import (
+    N2,
+    Device,
+    Method,
+    OptimizerName,
+    Resources,
+    SearchSettings,
+    StoreLike,
+    Transform,
+    WorkersLike,
+)
+from dnc.searches.stages import grid_steps
+from dnc.searches.study import Study
+from dnc.space import Space
 
 PROBES = 4  # configs timed for each of stages 1 and 3
 EVALUATION = 1 / 3  # forward without backward, per sample
@@ -54,47 +65,73 @@ def estimate(
     data: Dataset,
     space: Space,
     *,
+    wc: float = 0.1,
+    penalty: str = "t_tr",
     epochs: int | None = None,
     n1: int = N1,
     n2: int = N2,
+    n3: int = N3,
     seed: int = 0,
-    store: Store | str | Path | None = None,
-    workers: int | str | Workers = "auto",
-    device: str = "auto",
+    train_seed: int | None = None,
+    reference: float | None = None,
+    store: StoreLike = None,
+    workers: WorkersLike = "auto",
+    device: Device = "auto",
+    method: Method = "paper",
+    optimizer: OptimizerName = "bayesian",
+    transform: Transform = "log10",
+    xi: float = XI,
+    noise: float = NOISE,
     batch: int = 1,
+    early_stop: bool = False,
+    stage2_order: Sequence[str] | None = None,
+    trial_timeout: float | None = None,
+    retry_failed: bool = False,
 ) -> Estimate:
     """Predict the time of `search` with the same arguments by timing a few configs; trains nothing.
 
     Stage 1's probes are Sobol points with their presets, stage 3's the same architectures with sampled training
-    hyperparameters. What the store already holds is not subtracted.
+    hyperparameters. What the store already holds, and what method="fast" and `early_stop` save, is not subtracted.
 
     Raises:
         ArgumentError: a bad argument.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=200, n_val=100)
+    >>> dnc.estimate(data, dnc.MLPSpace(nodes=(8, 32)), epochs=1, n1=2, n2=1, workers=0).trainings
+    11
     """
-    with Problem(data, epochs=epochs, seed=seed, store=store, workers=workers, device=device, batch=batch) as problem:
-        return predict(problem, space, check_int("n1", n1, 1), check_int("n2", n2, 0))
-
-
-def predict(problem: Problem, space: Space, n1: int, n2: int) -> Estimate:
-    """The estimate of a problem's search."""
-    evaluator = problem.evaluator(space)
-    data, epochs = problem.dataset(space), problem.n_epochs(space)
-    domain, trainings = space.stage1(), space.stage3(max_batch=data.n_train)
-    cube = np.random.default_rng(problem.seed)
-    archs = [domain.point(row) for row in domain.rows(cube.random((PROBES, domain.dim)))]
-    sampled = [trainings.point(row) for row in trainings.rows(cube.random((PROBES, trainings.dim)))]
-    probes1 = [problem.preset(space, arch) for arch in archs]
-    probes3 = [Config(arch, training) for arch, training in zip(archs, sampled, strict=True)]
-    share = 1 + EVALUATION * data.n_val / data.n_train
-    seconds1, seconds3 = (
-        np.array([evaluator.t_tr(c) * share * epochs + TIMING_SECONDS for c in probes]) for probes in (probes1, probes3)
+    settings = SearchSettings(
+        wc=wc, penalty=penalty, reference=reference, epochs=epochs, n1=n1, n2=n2, n3=n3, stage2_order=stage2_order,
+        optimizer=optimizer, transform=transform, xi=xi, noise=noise, batch=batch, method=method,
+        early_stop=early_stop, seed=seed, train_seed=train_seed,
+    )  # fmt: skip
+    resources = Resources(
+        store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
     )
-    grid = grid_steps(space, arch=archs[0])
-    count = max(1, evaluator.workers.count)
-    steps = n2 / min(count, problem.batch)  # BO steps follow one another, initial points and grids need not
+    with open_study(data, space, settings, resources) as (study, _):
+        evaluator = study.evaluator
+        assert isinstance(evaluator, Evaluator)  # open_study makes no other
+        return predict(study, evaluator)
 
-    def total(one: float, three: float) -> float:
-        return one * (n1 / count + steps + grid / count) + three * (n1 / count + steps)
+
+def predict(study: Study, evaluator: Evaluator) -> Estimate:
+    """The estimate of a study's search."""
+    setup, space, settings = evaluator.setup, study.space, study.settings
+    share = 1 + EVALUATION * setup.data.n_val / setup.data.n_train  # validation follows each epoch
+
+    def seconds(config: Config) -> float:
+        return evaluator.complexity.t_tr(config) * share * setup.epochs + TIMING_SECONDS
+
+    probes1, probes3 = _probes(study)
+    seconds1, seconds3 = (np.array([seconds(config) for config in probes]) for probes in (probes1, probes3))
+    grid = grid_steps(space, arch=probes1[0].arch)
+    count = max(1, evaluator.workers.count)
+    n1, n2 = settings.n1, settings.n2
+    steps = n2 / min(count, settings.batch)  # BO steps follow one another, initial points and grids need not
+
+    def total(stage1: float, stage3: float) -> float:
+        return stage1 * (n1 / count + steps + grid / count) + stage3 * (n1 / count + steps)
 
     return Estimate(
         trainings=2 * (n1 + n2) + grid,
@@ -106,19 +143,30 @@ def predict(problem: Problem, space: Space, n1: int, n2: int) -> Estimate:
     )
 
 
-def fit_budget(problem: Problem, space: Space, seconds: float, n1: int, n2: int) -> tuple[int, int]:
-    """The largest (n1, n2), in the given proportion, whose predicted time fits into `seconds`.
+def _probes(study: Study) -> tuple[list[Config], list[Config]]:
+    """Random configs as stage 1 and as stage 3 would train them."""
+    cube = np.random.default_rng(study.settings.seed)
+    archs, trainings = (
+        [domain.point(row) for row in domain.rows(cube.random((PROBES, domain.dim)))]
+        for domain in (study.space.stage1(), study.space.stage3(max_batch=study.max_batch))
+    )
+    return [study.preset(arch) for arch in archs], [Config(a, t) for a, t in zip(archs, trainings, strict=True)]
+
+
+def shrink_to_fit(study: Study, evaluator: Evaluator, seconds: float) -> SearchSettings:
+    """The settings with the largest (n1, n2), in the given proportion, whose predicted time fits into `seconds`.
 
     Raises:
         ArgumentError: not even one initial point and no step fits.
     """
-    for percent in range(100, 0, -5):
-        small = max(1, n1 * percent // 100), n2 * percent // 100
-        if predict(problem, space, *small).seconds <= seconds:
-            return small
-    least = predict(problem, space, 1, 0).seconds
-    if least <= seconds:
-        return 1, 0
+    whole = study.settings
+    sizes = [(max(1, whole.n1 * percent // 100), whole.n2 * percent // 100) for percent in range(100, 0, -5)]
+    least = float("inf")
+    for n1, n2 in [*sizes, (1, 0)]:
+        settings = replace(whole, n1=n1, n2=n2)
+        least = predict(replace(study, settings=settings), evaluator).seconds
+        if least <= seconds:
+            return settings
     raise ArgumentError(
         f"max_hours={seconds / 3600:.3g} is too short: the smallest search takes about {duration(least)}; give more "
         "time, fewer epochs, less data (n_train=) or a smaller space"

@@ -35,6 +35,9 @@ class Progress:
     remaining: float | None
 
 
+ProgressOption = bool | Callable[[Progress], None]  # a bar, silence, or a function of each moment
+
+
 class Reporter:
     """Observes a search's visits and shows them.
 
@@ -46,7 +49,7 @@ class Reporter:
     """
 
     def __init__(
-        self, planned: Mapping[int, int], objective: Objective, show: bool | Callable[[Progress], None], label: str = ""
+        self, planned: Mapping[int, int], objective: Objective, show: ProgressOption, label: str = ""
     ) -> None:
         self._planned, self._objective, self._show, self._label = dict(planned), objective, show, label
         self._done = dict.fromkeys(planned, 0)

@@ -1,54 +1,91 @@
-"""Certified pruning: do not train what cannot win.
+"""Which planned trials of a round are trained: all of them, or with method="fast" only those that can still win.
 
-f >= w_c c / c_0, since the error is never negative, and c is known before any training: N_p at once, t_tr after its
-timing. A config whose bound exceeds the best f so far cannot win even with perfect accuracy. For a fixed list of
-candidates the winner is therefore exactly the one that training all of them would give.
+Certified pruning: f >= w_c c / c_0, since the error is never negative, and c is known before any training: N_p at once,
+t_tr after its timing. A config whose bound exceeds the best f so far cannot win even with perfect accuracy. For a fixed
+list of candidates the winner is therefore exactly the one that training all of them would give.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from dnc.objective import Objective
+from dnc.trial import Trial, TrialStatus
+
+
+class Selection(Protocol):
+    """Decides about planned trials, whose configs differ."""
+
+    def to_train(self) -> Iterator[Trial]:
+        """Planned trials to train, each decided when it is asked for."""
+        ...
+
+    def completed(self, trial: Trial | None = None) -> Iterator[Trial]:
+        """Trials, trained or not, that are decided since the last call; `trial` has just been trained."""
+        ...
+
+
+class TrainAll:
+    """Every planned trial is trained, the longest first, so that no worker is left alone with it at the end."""
+
+    def __init__(self, planned: Sequence[Trial]) -> None:
+        self._order = sorted(planned, key=lambda trial: trial.t_tr if trial.t_tr == trial.t_tr else 0.0, reverse=True)
+
+    def to_train(self) -> Iterator[Trial]:
+        """See `Selection`."""
+        return iter(self._order)
+
+    def completed(self, trial: Trial | None = None) -> Iterator[Trial]:
+        """See `Selection`."""
+        return iter(() if trial is None else (trial,))
 
 
 class Pruning:
-    """Decides which of n candidates are trained. Cheap ones come first, as they rule out the most.
+    """Certified pruning. Cheap candidates come first, as they rule out the most.
 
     Which candidates count as pruned is a function of the bounds, the f values and the incumbent alone: it is settled
     in the order of the bounds, whatever finishes first. A candidate that was trained although an earlier one, still
     running then, rules it out, counts as pruned.
 
     Args:
-        bounds: w_c c / c_0 of each candidate, a lower bound of its f.
+        planned: the candidates.
+        objective: f.
         incumbent: the best f of the search before.
     """
 
-    def __init__(self, bounds: Sequence[float], incumbent: float = float("inf")) -> None:
-        self._bounds = list(bounds)
-        self._order = sorted(range(len(bounds)), key=lambda i: (bounds[i], i))
-        self._finished: dict[int, float] = {}
-        self._best = incumbent  # over what has finished, in any order
-        self._settled_best = incumbent  # over what is settled, in order
-        self._place = 0
+    def __init__(self, planned: Sequence[Trial], objective: Objective, incumbent: float = float("inf")) -> None:
+        self._objective = objective
+        self._order = sorted(planned, key=objective.bound)  # stable: of equal bounds the first comes first
+        self._trained: dict[str, Trial] = {}  # by config, what has finished
+        self._best = incumbent  # over what has finished, in any order: the most that may be skipped now
+        self._settled_best = incumbent  # over what is settled, in order: what decides, on any number of workers
+        self._next = 0  # place in the order of the first candidate that is not settled
 
-    def to_train(self) -> Iterator[int]:
-        """Indices to train, each decided when it is asked for."""
-        for index in self._order:
-            if self._bounds[index] <= self._best:
-                yield index
+    def to_train(self) -> Iterator[Trial]:
+        """See `Selection`."""
+        for trial in self._order:
+            if self._objective.bound(trial) <= self._best:  # one that could tie is tried
+                yield trial
 
-    def finish(self, index: int, f: float) -> None:
-        """Candidate `index` has been trained and has this f (infinity if it failed)."""
-        self._finished[index] = f
-        self._best = min(self._best, f)
+    def completed(self, trial: Trial | None = None) -> Iterator[Trial]:
+        """See `Selection`; in the order of the bounds."""
+        if trial is not None:
+            self._trained[trial.config.key] = trial
+            self._best = min(self._best, self._objective.of(trial))
+        while self._next < len(self._order):
+            candidate = self._order[self._next]
+            decided = self._trained.get(candidate.config.key)
+            if self._objective.bound(candidate) > self._settled_best:
+                decided = self._pruned(candidate)
+            elif decided is None:
+                return  # it runs, and what comes after it may depend on its f
+            else:
+                self._settled_best = min(self._settled_best, self._objective.of(decided))
+            self._next += 1
+            yield decided
 
-    def settle(self) -> Iterator[tuple[int, bool]]:
-        """(index, pruned) of the candidates that are decided since the last call, in the order of the bounds."""
-        while self._place < len(self._order):
-            index = self._order[self._place]
-            pruned = self._bounds[index] > self._settled_best
-            if not pruned:
-                if index not in self._finished:
-                    return
-                self._settled_best = min(self._settled_best, self._finished[index])
-            self._place += 1
-            yield index, pruned
+    def _pruned(self, candidate: Trial) -> Trial:
+        reason = f"cannot win: w_c c / c_0 alone is {self._objective.bound(candidate):.4g}"
+        return replace(candidate, status=TrialStatus.PRUNED, reason=reason)

@@ -5,31 +5,31 @@
 3. training hyperparameters: BO over learning rate, weight decay and batch size.
 
 A stage is a function of (problem, space, previous result). Each step of it is a pure function of space, seed and
-history, so that running it again over a store takes the same steps and trains nothing.
+history, so that running it again over a store takes the same steps and trains nothing. `stage1`, `stage2` and `stage3`
+are for users; a whole search calls `search_architecture`, `refine_architecture` and `search_training` on its study.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from dnc.bayesopt.optimizer import BayesianOptimizer, Optimizer, Proposal, RandomSearch, SobolSearch
-from dnc.config import CNN, MLP, Architecture, Config
-from dnc.errors import ArgumentError, SearchError, check_int, short_repr
-from dnc.evaluation.early_stop import EarlyStop
+from dnc.bayesopt.optimizer import N1, N3
+from dnc.config import Architecture, Config
+from dnc.errors import ArgumentError, SearchError, short_repr
+from dnc.evaluation.injected import unmeasured
 from dnc.objective import Objective
-from dnc.searches.problem import Problem, check_space
-from dnc.searches.trial_run import evaluate_steps, planned_trial
-from dnc.space import CNNSpace, Space
+from dnc.searches.explore import Before, explore
+from dnc.searches.opening import check_space
+from dnc.searches.problem import Problem
+from dnc.searches.settings import N2
+from dnc.searches.study import Study
+from dnc.searches.visiting import visit_all
+from dnc.space import Space
 from dnc.tradeoff import rank
-from dnc.trial import Trial, Visit
-
-NOTHING = object()  # there is no stage before
-N1, N2, N3 = 15, 15, 1000  # initial points, BO steps, candidates a step (Sec. 3)
+from dnc.trial import Trial, TrialStatus, Visit
 
 
 @dataclass(frozen=True)
@@ -77,25 +77,18 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
         space: a `CNNSpace` or `MLPSpace`.
         n1: initial Sobol points (>= 1).
         n2: optimization steps (>= 0).
-        n3: random candidates a step.
+        n3: random candidates of each step.
 
     Raises:
+        ArgumentError: a bad argument.
         SearchError: every trial failed.
+
+    >>> from dnc import MLPSpace, Problem, Trial, stage1
+    >>> problem = Problem(None, reference=1.0, evaluate=lambda config: Trial(config, 0.5, t_tr=1.0, n_params=1))
+    >>> len(stage1(problem, MLPSpace(), n1=3, n2=2).visits)
+    5
     """
-    _check_arguments(problem, space)
-    started = time.perf_counter()
-    objective = problem.objective(space)
-    optimizer, told = _optimizer(problem, space.stage1(), n1, n2, n3), list[Trial]()
-    for trial in _told(problem):
-        arch = trial.config.arch
-        same_family = isinstance(arch, CNN if space.family == "cnn" else MLP)
-        # only what stage 1 itself could propose: with its presets, not a variant that stage 2 tried
-        if same_family and trial.config == problem.preset(space, space.preset(arch.widths)):
-            optimizer.tell(arch, objective.of(trial))
-            told.append(trial)
-    explore = _Explorer(problem, space, objective, told, [t.config.arch for t in _best(told, objective)])
-    visits, note = explore(1, optimizer, lambda arch: problem.preset(space, arch), n1, n2)
-    return _conclude(1, visits, None, objective, started, note)
+    return search_architecture(_study(problem, space, n1, n2, n3))
 
 
 def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequence[str] | None = None) -> StageResult:
@@ -107,19 +100,18 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
         order: names of the sub-stages in another order, or some of them; None takes the space's.
 
     Raises:
+        ArgumentError: a bad argument, or a problem with another objective than `previous` had.
         SearchError: every trial failed (an incumbent that did not fail keeps its place).
+
+    >>> from dnc import MLPSpace, Problem, Trial, stage1, stage2
+    >>> problem = Problem(None, reference=1.0, evaluate=lambda config: Trial(config, config.arch.drop, 1.0, 1))
+    >>> space = MLPSpace(hidden_layers=(1, 2))
+    >>> stage2(problem, space, stage1(problem, space, n1=3, n2=2)).best.trial.config.arch.drop
+    0.5
     """
-    _check_arguments(problem, space, previous)
-    started = time.perf_counter()
-    objective = previous.objective
-    best, visits = previous.best, []
-    for substage in space.substages(order):
-        configs = [problem.preset(space, arch) for arch in substage.candidates(best.trial.config.arch)]
-        steps = [Visit(2, substage.name, len(visits) + i, planned_trial(c)) for i, c in enumerate(configs)]
-        early_stop = _early_stop(problem, space, [*previous.so_far, *visits])
-        visits += evaluate_steps(problem, space, objective, steps, objective.of(best.trial), early_stop)
-        best = best_visits([best, *visits], objective)[0]
-    return _conclude(2, visits, previous, objective, started, "" if visits else "nothing to vary")
+    study = _study(problem, space)
+    _check_previous(study, previous)
+    return refine_architecture(replace(study, settings=replace(study.settings, stage2_order=order)), previous)
 
 
 def stage3(
@@ -135,41 +127,66 @@ def stage3(
         previous: stage 2's (or stage 1's) result.
 
     Raises:
+        ArgumentError: a bad argument, or a problem with another objective than `previous` had.
         SearchError: every trial failed (the preset, if it did not fail, keeps its place).
+
+    >>> from dnc import MLPSpace, Problem, Trial, stage1, stage3
+    >>> def evaluate(config):
+    ...     return Trial(config, val_acc=1 - config.training.batch_size / 1000, t_tr=1.0, n_params=1)
+    >>> problem, space = Problem(None, reference=1.0, evaluate=evaluate), MLPSpace()
+    >>> stage3(problem, space, stage1(problem, space, n1=3, n2=2)).best.trial.config.training.batch_size < 100
+    True
     """
-    _check_arguments(problem, space, previous)
-    started = time.perf_counter()
-    objective, arch = previous.objective, previous.best.trial.config.arch
-    domain = space.stage3(max_batch=None if problem.data is None else problem.data.n_train)
-    optimizer, told = _optimizer(problem, domain, n1, n2, n3), _told(problem)
-    own, tuned = [t for t in told if t.config.arch == arch], [t for t in told if _is_tuned(problem, space, t.config)]
-    for trial in own:
+    study = _study(problem, space, n1, n2, n3)
+    _check_previous(study, previous)
+    return search_training(study, previous)
+
+
+# ---- the stages on a study -----------------------------------------------------------------------------
+
+
+def search_architecture(study: Study) -> StageResult:
+    """Stage 1 (Sec. 2.2): BO over depth and widths."""
+    started, space, objective = time.perf_counter(), study.space, study.objective
+    optimizer, told = study.optimizer(space.stage1()), list[Trial]()
+    for trial in _usable(study.history):
+        arch = trial.config.arch
+        # only what stage 1 itself could propose: with its presets, not a variant that stage 2 tried
+        if study.belongs(arch) and trial.config == study.preset(space.preset(arch.widths)):
+            optimizer.tell(arch, objective.of(trial))
+            told.append(trial)
+    before = Before(told, [trial.config.arch for trial in _best(told, objective)])
+    visits, note = explore(study, objective, 1, optimizer, study.preset, before)
+    return _conclude(1, visits, None, objective, started, note)
+
+
+def refine_architecture(study: Study, previous: StageResult) -> StageResult:
+    """Stage 2 (Sec. 2.1): one grid after the other, each around the best of those before."""
+    started, objective = time.perf_counter(), previous.objective
+    best, visits = previous.best, list[Visit]()
+    for substage in study.space.substages(study.settings.stage2_order):
+        configs = [study.preset(arch) for arch in substage.candidates(best.trial.config.arch)]
+        steps = [Visit(2, substage.name, len(visits) + i, unmeasured(c)) for i, c in enumerate(configs)]
+        early_stop = study.early_stop(v.trial for v in [*previous.so_far, *visits])
+        visits += visit_all(study, objective, steps, objective.of(best.trial), early_stop)
+        best = best_visits([best, *visits], objective)[0]
+    return _conclude(2, visits, previous, objective, started, "" if visits else "nothing to vary")
+
+
+def search_training(study: Study, previous: StageResult) -> StageResult:
+    """Stage 3 (Sec. 2.1): BO over the training hyperparameters of the architecture found."""
+    started, objective, arch = time.perf_counter(), previous.objective, previous.best.trial.config.arch
+    optimizer, told = study.optimizer(study.space.stage3(max_batch=study.max_batch)), _usable(study.history)
+    same_arch = [trial for trial in told if trial.config.arch == arch]
+    tuned = [trial for trial in told if _is_tuned(study, trial.config)]
+    for trial in same_arch:
         optimizer.tell(trial.config.training, objective.of(trial))
     # the best for this architecture, if it beats the preset, and what was best for any
-    contenders = [t for t in _best(own, objective) if objective.of(t) < previous.f] + _best(tuned, objective)
-    points = list(dict.fromkeys(t.config.training for t in contenders))
-    explore = _Explorer(problem, space, objective, told, points, previous.best, previous.so_far)
-    visits, note = explore(3, optimizer, lambda training: Config(arch, training), n1, n2)
+    better = [trial for trial in _best(same_arch, objective) if objective.of(trial) < previous.f]
+    contenders = list(dict.fromkeys(trial.config.training for trial in better + _best(tuned, objective)))
+    before = Before(told, contenders, previous.so_far, previous.best)
+    visits, note = explore(study, objective, 3, optimizer, lambda training: Config(arch, training), before)
     return _conclude(3, visits, previous, objective, started, note)
-
-
-def _check_arguments(problem: object, space: object, previous: object = NOTHING) -> None:
-    if not isinstance(problem, Problem):
-        raise ArgumentError(
-            f"problem={short_repr(problem)} is not allowed: give a dnc.Problem, e.g. dnc.Problem(data, wc=0.1)"
-        )
-    check_space(space)
-    if previous is NOTHING:
-        return
-    if not isinstance(previous, StageResult):
-        raise ArgumentError(
-            f"previous={short_repr(previous)} is not allowed: give what dnc.stage1 or dnc.stage2 returned"
-        )
-    arch = previous.best.trial.config.arch
-    if isinstance(arch, CNN) != isinstance(space, CNNSpace):
-        raise ArgumentError(
-            f"previous found {short_repr(str(arch))}, which is no network of this space: give its own space"
-        )
 
 
 def grid_steps(space: Space, order: Sequence[str] | None = None, arch: Architecture | None = None) -> int:
@@ -189,23 +206,41 @@ def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:
     return list(first.values())
 
 
-def _optimizer(problem: Problem, domain: Any, n1: int, n2: int, n3: int) -> Optimizer:
-    check_int("n1", n1, 1)
-    check_int("n2", n2, 0)
-    check_int("n3", n3, 1)
-    if problem.optimizer == "sobol":
-        return SobolSearch(domain, seed=problem.seed)
-    if problem.optimizer == "random":
-        return RandomSearch(domain, seed=problem.seed)
-    floor = 0.5 / problem.data.n_val if problem.data is not None else 1e-6
-    return BayesianOptimizer(
-        domain, n1=n1, n3=n3, seed=problem.seed, xi=problem.xi, noise=problem.noise, transform=problem.transform,
-        floor=floor,
-    )  # fmt: skip
+# ---- checks and parts ----------------------------------------------------------------------------------
 
 
-def _told(problem: Problem) -> list[Trial]:
-    return [trial for trial in problem.history if trial.status not in ("pruned", "ended")]
+def _study(problem: object, space: Space, n1: int = N1, n2: int = N2, n3: int = N3) -> Study:
+    if not isinstance(problem, Problem):
+        raise ArgumentError(
+            f"problem={short_repr(problem)} is not allowed: give a dnc.Problem, e.g. dnc.Problem(data, wc=0.1)"
+        )
+    check_space(space)
+    return problem.study(space, replace(problem.settings, n1=n1, n2=n2, n3=n3))
+
+
+def _check_previous(study: Study, previous: object) -> None:
+    """Refuse a result that is not of this search: another family, or another objective."""
+    if not isinstance(previous, StageResult):
+        raise ArgumentError(
+            f"previous={short_repr(previous)} is not allowed: give what dnc.stage1 or dnc.stage2 returned"
+        )
+    arch, before, now = previous.best.trial.config.arch, previous.objective, study.settings
+    if not study.belongs(arch):
+        raise ArgumentError(
+            f"previous found {short_repr(str(arch))}, which is not a network of this space: give its own space"
+        )
+    given = before.reference if now.reference is None else now.reference
+    if (before.wc, before.penalty, before.reference) != (now.wc, now.penalty, given):
+        raise ArgumentError(
+            f"previous minimised w_c={before.wc:g} with penalty {before.penalty!r} and c_0={before.reference:g}, but "
+            f"the problem has w_c={now.wc:g}, {now.penalty!r} and c_0={given:g}: give the problem of the stage before, "
+            "or run that stage again with this one"
+        )
+
+
+def _usable(history: Sequence[Trial]) -> list[Trial]:
+    """Trials that say something of f: trained to the end, or failed."""
+    return [trial for trial in history if trial.status not in (TrialStatus.PRUNED, TrialStatus.ENDED)]
 
 
 def _best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -214,93 +249,16 @@ def _best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
     return [best] if best is not None and best.ok else []
 
 
-def _is_tuned(problem: Problem, space: Space, config: Config) -> bool:
+def _is_tuned(study: Study, config: Config) -> bool:
     """Whether a config's training hyperparameters can be tried here, and are not just its architecture's presets."""
-    if isinstance(config.arch, CNN) != isinstance(space, CNNSpace):
+    if not study.belongs(config.arch):
         return False
-    fits = problem.data is None or config.training.batch_size <= problem.data.n_train
-    return fits and config != problem.preset(space, config.arch)
+    fits = study.max_batch is None or config.training.batch_size <= study.max_batch
+    return fits and config != study.preset(config.arch)
 
 
-@dataclass(frozen=True)
-class _Explorer:
-    """Evaluate the contenders, then ask, evaluate, tell: n1 points at once, then n2 in batches.
-
-    The best of the history is a contender: a known point is never proposed, and could not win.
-    """
-
-    problem: Problem
-    space: Space
-    objective: Objective
-    told: Sequence[Trial]
-    contenders: Sequence[Any]  # points
-    incumbent: Visit | None = None
-    earlier: Sequence[Visit] = ()
-
-    def __call__(
-        self, stage: int, optimizer: Optimizer, to_config: Callable[[Any], Config], n1: int, n2: int
-    ) -> tuple[list[Visit], str]:
-        visits: list[Visit] = []
-
-        def evaluate(proposals: Sequence[Proposal], substage: str = "") -> None:
-            steps = [
-                Visit(stage, substage, len(visits) + i, planned_trial(to_config(p.point)), p.mu, p.sigma, p.ei)
-                for i, p in enumerate(proposals)
-            ]
-            early_stop = _early_stop(self.problem, self.space, [*self.earlier, *visits], self.told)
-            best = self._best_f(visits)
-            done = evaluate_steps(self.problem, self.space, self.objective, steps, best, early_stop)
-            visits.extend(done)
-            error = self._mean_error(visits)
-            for proposal, visit in zip(proposals, done, strict=True):
-                optimizer.tell(proposal.point, self._value(visit.trial, error, early_stop))
-
-        evaluate([Proposal(point) for point in self.contenders], "history")
-        started, total = len(visits), len(visits) + n1 + n2
-        first = n1 if self.problem.optimizer == "bayesian" else n1 + n2  # nothing to learn from: all at once
-        while len(visits) < total:
-            size = first if len(visits) == started else min(self.problem.batch, total - len(visits))
-            planned: list[Proposal] = []
-            while len(planned) < size and optimizer.ask() is not None:
-                planned.append(optimizer.last)
-            evaluate(planned)
-            if len(planned) < size:
-                return (
-                    visits,
-                    f"ended after {len(visits) - started} of {n1 + n2} trials: the space has no further config",
-                )
-        return visits, ""
-
-    def _known(self, visits: Sequence[Visit]) -> list[Trial]:
-        return [v.trial for v in ([self.incumbent] if self.incumbent else []) + list(visits) if v.trial.ok]
-
-    def _best_f(self, visits: Sequence[Visit]) -> float:
-        return min((self.objective.of(t) for t in self._known(visits)), default=math.inf)
-
-    def _mean_error(self, visits: Sequence[Visit]) -> float:
-        errors = [1 - t.val_acc for t in self._known(visits)]
-        return sum(errors) / len(errors) if errors else math.nan
-
-    def _value(self, trial: Trial, mean_error: float, early_stop: EarlyStop | None) -> float:
-        """f; for a pruned trial what it would be with the mean error of the finished ones, for an ended one with its
-        expected error."""
-        if trial.status == "pruned":
-            return self.objective.bound(trial) + mean_error
-        if trial.status == "ended" and early_stop is not None:
-            return self.objective.bound(trial) + early_stop.expected_error(trial.curve)
-        return self.objective.of(trial)
-
-
-def _early_stop(
-    problem: Problem, space: Space, visits: Sequence[Visit], told: Sequence[Trial] = ()
-) -> EarlyStop | None:
-    if not problem.early_stop or problem.evaluate is not None:
-        return None
-    return EarlyStop([*told, *(v.trial for v in visits)], problem.n_epochs(space))
-
-
-def _kind(reason: str) -> str:
-    """A reason without its particulars, so that like ones are counted together."""
+def _without_particulars(reason: str) -> str:
+    """A reason without its numbers, so that like ones are counted together."""
     return reason.split(" in epoch")[0].split(":")[0]
 
 
@@ -309,7 +267,7 @@ def _conclude(
 ) -> StageResult:
     ranked = best_visits([*([previous.best] if previous else []), *visits], objective)
     if not ranked:
-        counts = Counter(_kind(v.trial.reason) for v in visits).most_common()
+        counts = Counter(_without_particulars(v.trial.reason) for v in visits).most_common()
         reasons = "; ".join(f"{n} × {reason}" for reason, n in counts)
         raise SearchError(
             f"stage {stage}: all {len(visits)} trials failed ({reasons}): look at these reasons, then make the space "

@@ -1,30 +1,39 @@
-"""`sweep` searches a family of w_c, `transfer` repeats stage 3 on other data (Secs. 3.1 and 4.1)."""
+"""`sweep` searches a family of w_c on the same data and space (Sec. 3.1)."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnc.bayesopt.acquisition import XI
+from dnc.bayesopt.gp import NOISE
+from dnc.bayesopt.optimizer import N1, N3
+from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError, check_float, short_repr
-from dnc.searches.archive import Store
+from dnc.searches.opening import check_space, open_study
 from dnc.searches.parallel import MultiProgress, run_all
-from dnc.searches.problem import Problem, check_space
-from dnc.searches.progress import Progress
+from dnc.searches.progress import Progress, ProgressOption
 from dnc.searches.result import SearchResult, merge
-from dnc.searches.search import Budget, ProgressOption, run, search
-from dnc.searches.stages import N1, N2, N3, grid_steps
+from dnc.searches.search import run_search
+from dnc.searches.settings import (
+    N2,
+    Device,
+    Method,
+    OptimizerName,
+    Resources,
+    SearchSettings,
+    StoreLike,
+    Transform,
+    WorkersLike,
+)
+from dnc.searches.stages import grid_steps
 from dnc.searches.table import TrialTable
 from dnc.space import Space
-from dnc.training.engine import select_engine
-from dnc.workers.pool import Workers, count_workers
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dnc.data.dataset import Dataset
 
 WCS = (0.0, 0.01, 0.1, 1.0, 10.0)  # the paper's family (Sec. 3.1)
 
@@ -93,12 +102,14 @@ def sweep(
     seed: int = 0,
     train_seed: int | None = None,
     reference: float | None = None,
-    store: Store | str | Path | None = None,
-    workers: int | str | Workers = "auto",
-    device: str = "auto",
-    method: str = "paper",
-    optimizer: str = "bayesian",
-    transform: str = "log10",
+    store: StoreLike = None,
+    workers: WorkersLike = "auto",
+    device: Device = "auto",
+    method: Method = "paper",
+    optimizer: OptimizerName = "bayesian",
+    transform: Transform = "log10",
+    xi: float = XI,
+    noise: float = NOISE,
     batch: int = 1,
     early_stop: bool = False,
     stage2_order: Sequence[str] | None = None,
@@ -119,90 +130,46 @@ def sweep(
             another. Off, as in the paper, the members are independent searches.
 
     The other arguments, and what is raised, are those of `search`.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=200, n_val=100)
+    >>> searches = dnc.sweep(data, dnc.MLPSpace(nodes=(8, 32)), wcs=(0, 10), penalty="n_params", epochs=1,
+    ...                      n1=2, n2=1, workers=0, progress=False)
+    >>> bool(searches[10].best.n_params <= searches[0].best.n_params)
+    True
     """
     if not isinstance(wcs, Sequence) or not wcs:
         raise ArgumentError(f"wcs={short_repr(wcs)} is not allowed: give a list of numbers >= 0")
-    family = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
-    check_space(space)
-    Budget(n1, n2, n3)
-    grid = grid_steps(space, stage2_order)
-    pool = workers if isinstance(workers, Workers) else Workers(count_workers(workers, select_engine(device).device))
-    results: dict[float, SearchResult] = {}
+    distinct = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
+    settings = SearchSettings(
+        wc=distinct[0], penalty=penalty, reference=reference, epochs=epochs, n1=n1, n2=n2, n3=n3,
+        stage2_order=stage2_order, optimizer=optimizer, transform=transform, xi=xi, noise=noise, batch=batch,
+        method=method, early_stop=early_stop, seed=seed, train_seed=train_seed,
+    )  # fmt: skip
+    resources = Resources(
+        store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
+    )
     stop = stop or threading.Event()
-    steps = 2 * (n1 + n2) + grid
-    board = MultiProgress([steps - (n1 if i else 0) for i in range(len(family))], show=progress is True)
-    common = Problem(
-        data, penalty=penalty, epochs=epochs, seed=seed, train_seed=train_seed, reference=reference, store=store,
-        workers=pool, device=device, method=method, optimizer=optimizer, transform=transform, batch=batch,
-        trial_timeout=trial_timeout, retry_failed=retry_failed, stop=stop,
-    )  # fmt: skip
+    with open_study(data, space, settings, resources, stopped=stop.is_set) as (study, opened):
+        steps = 2 * (settings.n1 + settings.n2) + grid_steps(space, settings.stage2_order)
+        # every member after the first finds the initial points of stage 1 in the store
+        bar = MultiProgress([steps - (settings.n1 if i else 0) for i in range(len(distinct))], show=progress is True)
+        shared = replace(resources, store=opened.store, workers=opened.workers)
+        results: dict[float, SearchResult] = {}
 
-    def member(index: int, stop: threading.Event) -> SearchResult:
-        def show(state: Progress) -> None:
-            board.update(index, state.done, state.total, state.cached)
+        def member(index: int, stop: threading.Event) -> SearchResult:
+            def show(state: Progress) -> None:
+                bar.update(index, state.done, state.total, state.cached)
 
-        history = [v.trial for v in merge(list(results.values())).visits] if share_history and results else []
-        result = search(
-            data, space, wc=family[index], penalty=penalty, epochs=epochs, n1=n1, n2=n2, n3=n3, seed=seed,
-            train_seed=train_seed, reference=reference, store=shared, workers=pool, device=device, method=method,
-            optimizer=optimizer, transform=transform, batch=batch, early_stop=early_stop, stage2_order=stage2_order,
-            history=history, trial_timeout=trial_timeout, retry_failed=retry_failed,
-            progress=show if progress is True else progress, stop=stop,
-        )  # fmt: skip
-        results[family[index]] = result
-        return result
+            earlier = [v.trial for v in merge(list(results.values())).visits] if share_history and results else []
+            wc = distinct[index]
+            results[wc] = run_search(
+                data, space, replace(settings, wc=wc), shared,
+                history=earlier, progress=show if progress is True else progress, stop=stop,
+            )  # fmt: skip
+            return results[wc]
 
-    try:
-        with board:
-            common.references(space)  # once, before the members would each measure it
-            shared = common.open_store()
-            found = run_all(member, len(family), 1 if share_history else pool.count, stop)
-    finally:
-        if pool is not workers:
-            pool.close()
-    return Sweep(dict(zip(family, found, strict=True)))
-
-
-def transfer(
-    result: SearchResult,
-    data: Dataset,
-    *,
-    wc: float | None = None,
-    penalty: str | None = None,
-    epochs: int | None = None,
-    n1: int = N1,
-    n2: int = N2,
-    n3: int = N3,
-    seed: int | None = None,
-    train_seed: int | None = None,
-    reference: float | None = None,
-    store: Store | str | Path | None = None,
-    workers: int | str | Workers = "auto",
-    device: str = "auto",
-    trial_timeout: float | None = None,
-    retry_failed: bool = False,
-    progress: ProgressOption = True,
-    stop: threading.Event | None = None,
-) -> SearchResult:
-    """Search transfer (Sec. 4.1): keep the architecture that `result` found and repeat stage 3 on other data.
-
-    Args:
-        result: a search whose winner's architecture is used; input shape and classes are the new data's.
-        data: the other data set.
-        wc, penalty, epochs, seed: None takes those of `result`.
-
-    The other arguments, what is returned and what is raised are those of `search`.
-    """
-    spec = result.spec
-    problem = Problem(
-        data, wc=result.objective.wc if wc is None else wc, penalty=penalty or result.objective.penalty,
-        epochs=int(spec["epochs"]) if epochs is None else epochs, seed=int(spec["seed"]) if seed is None else seed,
-        train_seed=train_seed,
-        reference=reference, store=store, workers=workers, device=device, trial_timeout=trial_timeout,
-        retry_failed=retry_failed, stop=stop or threading.Event(),
-    )  # fmt: skip
-    budget = Budget(n1, n2, n3)
-    try:
-        return run(problem, result.space, budget, progress, arch=result.best.config.arch)
-    finally:
-        problem.close()
+        with bar:
+            _ = study.references  # once, before the members would each measure it
+            run_all(member, len(distinct), 1 if share_history else opened.workers.count, stop)
+    return Sweep({wc: results[wc] for wc in distinct})

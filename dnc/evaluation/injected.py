@@ -1,0 +1,66 @@
+"""A function in place of training, so that a search can be run on an analytic function or on a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from dnc.config import Config
+from dnc.errors import ArgumentError, short_repr
+from dnc.evaluation.early_stop import LimitsFor
+from dnc.trial import Trial, TrialStatus
+
+TrialFunction = Callable[[Config], Trial]
+
+
+@dataclass(frozen=True)
+class InjectedEvaluator:
+    """Evaluates configs by a function; the interface is that of `Evaluator` (see `Evaluation`).
+
+    Args:
+        evaluate: gives a config's trial, with its key left empty.
+        complexities: gives what is known before that: a trial without an accuracy; None knows nothing.
+        penalty, reference: the objective's metric and its c_0.
+        stopped: asked before each config; True raises KeyboardInterrupt.
+    """
+
+    evaluate: TrialFunction
+    complexities: TrialFunction | None
+    penalty: str
+    reference: float
+    stopped: Callable[[], bool] = lambda: False
+    early_stopping: bool = False
+
+    def references(self, config: Config) -> dict[str, float]:
+        """c_0 as it was given."""
+        return {self.penalty: self.reference}
+
+    def measure(self, configs: Sequence[Config]) -> list[Trial]:
+        """See `Evaluation`."""
+        return [(self.complexities or unmeasured)(config) for config in configs]
+
+    def train(self, planned: Iterable[Trial], count: int = 1, limits_for: LimitsFor | None = None) -> Iterator[Trial]:
+        """See `Evaluation`; limits are of no use, as nothing is trained.
+
+        Raises:
+            ArgumentError: the function gave something else than a trial of the config it was given.
+        """
+        for plan in planned:
+            if self.stopped():
+                raise KeyboardInterrupt
+            yield self._checked(plan.config, self.evaluate(plan.config))
+
+    def _checked(self, config: Config, trial: object) -> Trial:
+        if not isinstance(trial, Trial):
+            raise ArgumentError(f"evaluate(config) gave {short_repr(trial)}: it must return a dnc.Trial")
+        if trial.config != config:
+            raise ArgumentError(f"evaluate(config) gave a trial of {trial.config}: give one of its argument, {config}")
+        if trial.ok and not 0 <= trial.val_acc <= 1:
+            raise ArgumentError(f"evaluate(config) gave val_acc={trial.val_acc!r}: give a fraction from 0 to 1")
+        return trial
+
+
+def unmeasured(config: Config) -> Trial:
+    """The planned trial of a config of which nothing is known."""
+    return Trial(config, math.nan, math.nan, 0, status=TrialStatus.PLANNED)

@@ -1,0 +1,131 @@
+"""A search as it is recorded: its description and steps go to the store, its progress to whoever watches."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from typing import Any
+
+from dnc.config import Architecture, Config, content_hash
+from dnc.environment import versions
+from dnc.evaluation.evaluator import Evaluator
+from dnc.objective import Objective
+from dnc.searches.progress import ProgressOption, Reporter
+from dnc.searches.result import SearchResult
+from dnc.searches.stages import grid_steps
+from dnc.searches.study import Study
+from dnc.store.rows import TrialStore
+from dnc.training.engine import machine_id, machine_name
+from dnc.trial import SearchStatus, Visit
+
+
+class Recording:
+    """Observes the visits of one search and keeps them.
+
+    Args:
+        study: the search.
+        evaluator: gives its trials.
+        store: where it is recorded.
+        architecture: whose training hyperparameters alone are searched (transfer); None for all stages.
+    """
+
+    def __init__(
+        self, study: Study, evaluator: Evaluator, store: TrialStore, architecture: Architecture | None = None
+    ) -> None:
+        self._study, self._setup, self.store, self._architecture = study, evaluator.setup, store, architecture
+        self.spec = describe(study, evaluator, architecture)
+        self.id = content_hash(self.spec)[:12]
+        self.facts: dict[str, Any] = {"versions": versions(), "machine": machine_name(self._setup.engine)}
+        self.visits: list[Visit] = []
+        self._objective: Objective | None = None  # known once the search has begun
+        self._reporter: Reporter | None = None
+        self._started = time.perf_counter()
+
+    def begin(self, references: dict[str, float], objective: Objective, progress: ProgressOption) -> None:
+        """The search begins: c_0 has been measured."""
+        self.facts["references"] = references
+        self.store.begin_search(self.id, self.spec, self.facts)
+        self._objective = objective
+        self._reporter = Reporter(self._planned(), objective, progress, f"w_c={objective.wc:g}")
+
+    def __call__(self, visit: Visit) -> None:
+        self.visits.append(visit)
+        self.store.add_visit(self.id, visit_row(visit, self._setup.timing_key(visit.trial.config)))
+        if self._reporter is not None:
+            self._reporter(visit)
+
+    def stage_done(self, stage: int, steps: int) -> None:
+        """A stage is over: its planned number of steps was an estimate, this is the real one."""
+        if self._reporter is not None:
+            self._reporter.plan(stage, steps)
+
+    def end(self, status: SearchStatus) -> None:
+        """The search is over, in whatever way.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self.facts["wall_seconds"] = time.perf_counter() - self._started
+        if self._reporter is not None:
+            self._reporter.close()
+        if self._objective is not None:
+            self.store.end_search(self.id, status, self.facts, Counter(v.stage for v in self.visits))
+
+    def result(self, status: SearchStatus) -> SearchResult:
+        """What has been found so far."""
+        s = self._study.settings
+        # stopped before c_0 was known: without trials any c_0 gives the same, an empty result
+        objective = self._objective or Objective(s.wc, s.penalty, s.reference or 1.0)
+        visits = tuple(sorted(self.visits, key=lambda v: (v.stage, v.step)))
+        return SearchResult(
+            self.id, self.spec, self.facts, self._study.space, objective, visits, status, self._study.data, self.store
+        )
+
+    def _planned(self) -> dict[int, int]:
+        s = self._study.settings
+        steps = s.n1 + s.n2
+        if self._architecture is not None:
+            return {2: 1, 3: steps}
+        return {1: steps, 2: grid_steps(self._study.space, s.stage2_order), 3: steps}
+
+
+def describe(study: Study, evaluator: Evaluator, architecture: Architecture | None) -> dict[str, Any]:
+    """What decides the steps of a search, as plain data; its hash names the search in the store."""
+    data, engine = evaluator.setup.data, evaluator.setup.engine
+    return {
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "input_shape": list(data.input_shape),
+            "n_classes": data.n_classes,
+            "n_train": data.n_train,
+            "n_val": data.n_val,
+        },
+        "family": study.space.family,
+        "space": study.space.to_dict(),
+        **study.settings.to_dict(),
+        "history": content_hash([trial.key for trial in study.history]) if study.history else "",
+        "transfer": None if architecture is None else Config(architecture).to_dict()["arch"],
+        "engine": engine.id,
+        "machine": machine_id(engine),  # its t_tr decides the steps
+    }
+
+
+def visit_row(visit: Visit, timing: str) -> dict[str, Any]:
+    """A visit as the store keeps it; `timing` is the key of its timing."""
+    model = {"mu": visit.mu, "sigma": visit.sigma, "ei": visit.ei}
+    return {
+        "stage": visit.stage,
+        "step": visit.step,
+        "substage": visit.substage,
+        "config": visit.trial.config.to_json(),
+        "status": str(visit.trial.status),
+        "reason": visit.trial.reason,
+        "training": visit.trial.key,
+        "timing": timing,
+        "n_params": visit.trial.n_params,
+        "metrics": json.dumps(dict(visit.trial.metrics)),
+        **{name: None if math.isnan(value) else value for name, value in model.items()},
+    }
