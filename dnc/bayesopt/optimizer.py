@@ -28,7 +28,8 @@ from dnc.bayesopt.kernel import Array, Kernel
 from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
 
 N1 = 15  # Sobol points before the first step of BO (Sec. 3)
-N3 = 1000  # random candidates a step (Sec. 3)
+N2 = 15  # steps of BO (Sec. 3)
+N3 = 1000  # random candidates per step (Sec. 3)
 FLOOR = 1e-6  # least value whose logarithm is modelled
 TRANSFORMS = ("log10", "none")
 
