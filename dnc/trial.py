@@ -80,11 +80,6 @@ class Epoch:
 class Trial:
     """One evaluated config.
 
-    >>> from dnc.config import MLP
-    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
-    >>> trial.ok, str(trial.status), trial.complexity("t_tr")
-    (True, 'ok', 2.5)
-
     Attributes:
         config: what was trained.
         val_acc: best validation accuracy over the epochs, a fraction (eq. 2a uses 1 - val_acc); NaN if it failed.
@@ -100,6 +95,11 @@ class Trial:
 
     Raises:
         ArgumentError: an unknown status.
+
+    >>> from dnc.config import MLP
+    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
+    >>> trial.ok, str(trial.status), trial.complexity("t_tr")
+    (True, 'ok', 2.5)
     """
 
     config: Config
@@ -143,12 +143,6 @@ class Trial:
 class Visit:
     """A search's step: which trial, where, and what the model expected there (NaN where no model was asked).
 
-    >>> from dnc.config import MLP
-    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
-    >>> row = Visit(stage=1, substage="", step=0, trial=trial).row()
-    >>> row["architecture"], row["status"], row["n_params"]
-    ('MLP 100', 'ok', 79510)
-
     Attributes:
         stage: 1, 2 or 3.
         substage: in stage 2 e.g. "downsample", "batchnorm", "dropout", "shortcuts"; in stages 1 and 3 "", or "history"
@@ -157,6 +151,12 @@ class Visit:
         trial: what was measured.
         mu, sigma: posterior mean and standard deviation in the optimizer's transformed unit (log10 f by default).
         ei: expected improvement in the same unit.
+
+    >>> from dnc.config import MLP
+    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
+    >>> row = Visit(stage=1, substage="", step=0, trial=trial).row()
+    >>> row["architecture"], row["status"], row["n_params"]
+    ('MLP 100', 'ok', 79510)
     """
 
     stage: int
