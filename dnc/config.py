@@ -1,6 +1,6 @@
 """What a trial trains: an architecture (CNN or MLP) and its training hyperparameters.
 
-Everything here is frozen, validated and *canonical*: a field without effect is normalised away, so that
+Everything here is frozen, validated and *canonical*: a field without effect is normalized away, so that
 two configs describe the same network if and only if they are equal. That makes the hash of a config's
 content (`Config.key`) a sound name for it in the trial store.
 
@@ -32,14 +32,20 @@ class CNN:
         channels: output channels of each conv layer, c_1 … c_n.
         strides: layers (from 1) whose convolution has stride 2.
         pools: layers (from 1) followed by a 2x2 max pool.
-        batchnorm: layers (from 1) with batch normalisation.
-        dropout: drop probability after each layer; one number for all of them, or one a layer. 0 is none.
-        shortcuts: layers (from 1) after which a shortcut starts; it skips two conv layers. Those that do not
-            fit (start > n - 2) are dropped.
+        batchnorm: layers (from 1) with batch normalization.
+        dropout: drop probability after each layer: one number for all layers, or one per layer. 0 means none.
+        shortcuts: layers (from 1) after which a shortcut starts; it skips two conv layers. Those that start too
+            late for that (after layer n - 2) are dropped.
         activation: one of `ACTIVATIONS`.
 
     Raises:
         ArgumentError: a value outside its range.
+
+    >>> net = CNN(channels=(32, 64), pools=(1,), batchnorm=(1, 2), dropout=0.3, shortcuts=(1,))
+    >>> print(net)
+    CNN 32-64, pool after 1, BN, drop 0.3
+    >>> net.dropout, net.shortcuts  # one probability serves every layer; a shortcut from layer 1 needs 3 layers
+    ((0.3, 0.3), ())
     """
 
     channels: tuple[int, ...]
@@ -74,29 +80,34 @@ class CNN:
 
     def __str__(self) -> str:
         parts = [f"CNN {'-'.join(map(str, self.channels))}"]
-        parts += [f"stride 2 at {_listing(self.strides)}"] if self.strides else []
-        parts += [f"pool after {_listing(self.pools)}"] if self.pools else []
+        parts += [f"stride 2 at {_layer_list(self.strides)}"] if self.strides else []
+        parts += [f"pool after {_layer_list(self.pools)}"] if self.pools else []
         if self.batchnorm:
-            parts.append("BN" if len(self.batchnorm) == self.depth else f"BN after {_listing(self.batchnorm)}")
+            parts.append("BN" if len(self.batchnorm) == self.depth else f"BN after {_layer_list(self.batchnorm)}")
         drops = sorted(set(self.dropout) - {0.0})
         if drops:
             parts.append(f"drop {'/'.join(f'{p:g}' for p in drops)}")
-        parts += [f"shortcuts from {_listing(self.shortcuts)}"] if self.shortcuts else []
+        parts += [f"shortcuts from {_layer_list(self.shortcuts)}"] if self.shortcuts else []
         parts += [self.activation] if self.activation != "relu" else []
         return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class MLP:
-    """A multi-layer perceptron: hidden linear layers with an activation and dropout, one linear classifier.
+    """A multi-layer perceptron: hidden linear layers with an activation and dropout, one linear classifier (Sec. 3.2).
 
     Args:
         hidden: nodes of each hidden layer; () is a linear (softmax) classifier.
-        drop: drop probability after every hidden layer. 0 is none.
+        drop: drop probability after every hidden layer. 0 means none.
         activation: one of `ACTIVATIONS`.
 
     Raises:
         ArgumentError: a value outside its range.
+
+    >>> print(MLP(hidden=(200, 100), drop=0.2))
+    MLP 200-100, drop 0.2
+    >>> MLP(hidden=(), drop=0.2) == MLP()  # without hidden layers, dropout has no effect
+    True
     """
 
     hidden: tuple[int, ...] = ()
@@ -138,10 +149,13 @@ class Training:
     Args:
         lr: initial learning rate η of Adam, > 0.
         weight_decay: L2 coefficient λ, >= 0.
-        batch_size: samples in one step, >= 1.
+        batch_size: samples per gradient step, >= 1.
 
     Raises:
         ArgumentError: a value outside its range.
+
+    >>> print(Training(lr=0.002, batch_size=128))
+    lr 0.002, weight decay 0, batch 128
     """
 
     lr: float = 1e-3
@@ -159,7 +173,21 @@ class Training:
 
 @dataclass(frozen=True)
 class Config:
-    """An architecture with its training hyperparameters: one point that a search can evaluate."""
+    """An architecture with its training hyperparameters: one point that a search can evaluate.
+
+    Args:
+        arch: the network.
+        training: how it is trained.
+
+    Raises:
+        ArgumentError: something else than an architecture and a `Training`.
+
+    >>> config = Config(MLP((100,)), Training(lr=0.01))
+    >>> print(config)
+    MLP 100; lr 0.01, weight decay 0, batch 256
+    >>> Config.from_json(config.to_json()) == config
+    True
+    """
 
     arch: Architecture
     training: Training = field(default_factory=Training)
@@ -172,7 +200,7 @@ class Config:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of the canonical JSON: equal configs, and only they, share it."""
+        """SHA-256 (hex) of the canonical JSON: equal configs, and only they, share it."""
         return content_hash(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
@@ -189,20 +217,20 @@ class Config:
         """The config that `to_dict` described.
 
         Raises:
-            ArgumentError: not such a description.
+            ArgumentError: it is not such a description.
         """
-        kinds = {"cnn": CNN, "mlp": MLP}
+        families = {"cnn": CNN, "mlp": MLP}
         if not isinstance(data, Mapping) or set(data) != {"family", "arch", "training"}:
             raise ArgumentError(f"config={short_repr(data)} is not a config: it needs 'family', 'arch' and 'training'")
-        kind = kinds[check_choice("family", data["family"], kinds)]
-        return cls(from_fields(kind, data["arch"]), from_fields(Training, data["training"]))
+        architecture = families[check_choice("family", data["family"], families)]
+        return cls(from_fields(architecture, data["arch"]), from_fields(Training, data["training"]))
 
     @classmethod
     def from_json(cls, text: str) -> Config:
         """The config that `to_json` wrote.
 
         Raises:
-            ArgumentError: not such a text.
+            ArgumentError: it is not such a text.
         """
         try:
             data = json.loads(text)
@@ -225,7 +253,7 @@ def content_hash(value: object) -> str:
 
 
 def assign(target: object, **values: object) -> None:
-    """Set fields of a frozen dataclass, checked or normalised, while it is made."""
+    """Set fields of a frozen dataclass, checked or normalized, while it is made."""
     for name, value in values.items():
         object.__setattr__(target, name, value)
 
@@ -236,16 +264,16 @@ def from_fields(kind: Any, data: object) -> Any:
     Raises:
         ArgumentError: unknown fields, or values that `kind` refuses.
     """
-    known = {f.name for f in fields(kind)}
-    if not isinstance(data, Mapping) or not set(data) <= known:
+    allowed = {f.name for f in fields(kind)}
+    if not isinstance(data, Mapping) or not set(data) <= allowed:
         raise ArgumentError(
-            f"{kind.__name__}: {short_repr(data)} has unknown fields: allowed: {', '.join(sorted(known))}"
+            f"{kind.__name__}: {short_repr(data)} has unknown fields: allowed are {', '.join(sorted(allowed))}"
         )
-    return kind(**{name: _tuples(value) for name, value in data.items()})
+    return kind(**{name: _lists_to_tuples(value) for name, value in data.items()})
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
+def _lists_to_tuples(value: Any) -> Any:
+    return tuple(map(_lists_to_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _sequence(name: str, value: object) -> Sequence[Any]:
@@ -268,9 +296,11 @@ def _layers(name: str, value: object, n: int) -> tuple[int, ...]:
 def _drops(value: object, n: int) -> tuple[float, ...]:
     items = [value] * n if not hasattr(value, "__iter__") else list(_sequence("dropout", value)) or [0.0] * n
     if len(items) != n:
-        raise ArgumentError(f"dropout has {len(items)} entries: give one probability, or one for each of {n} layers")
+        raise ArgumentError(
+            f"dropout has {len(items)} entries: give one probability for all layers, or one for each of the {n}"
+        )
     return tuple(check_float(f"dropout[{i}]", v, 0, 1, open_high=True) for i, v in enumerate(items))
 
 
-def _listing(layers: Sequence[int]) -> str:
+def _layer_list(layers: Sequence[int]) -> str:
     return "+".join(map(str, layers))

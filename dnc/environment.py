@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on."""
-    found = {"python": platform.python_version()}
+    by_package = {"python": platform.python_version()}
     for package in ("dnc", "torch", "numpy", "scipy"):
         try:
-            found[package] = version(package)
+            by_package[package] = version(package)
         except PackageNotFoundError:  # e.g. run from a source tree that is not installed
-            found[package] = "unknown"
-    return found
+            by_package[package] = "unknown"
+    return by_package

@@ -1,4 +1,4 @@
-"""One family of errors, and the checks that raise them.
+"""The errors that `dnc` raises on purpose, and the checks of arguments that raise them.
 
 Every message says what was given, what is allowed and what to do, in one line.
 """
@@ -12,15 +12,34 @@ from collections.abc import Iterable
 
 
 class DncError(Exception):
-    """Base of every error that `dnc` raises on purpose; its text is one line for the user."""
+    """Base of every error that `dnc` raises on purpose; its text is one line for the user.
+
+    >>> from dnc.config import MLP
+    >>> try:
+    ...     MLP(hidden=(-5,))
+    ... except DncError as error:
+    ...     print(f"{type(error).__name__}: {error}")
+    ArgumentError: hidden[0]=-5 is not allowed: give a whole number from 1 to 100000
+    """
 
 
 class ArgumentError(DncError, ValueError):
-    """A bad argument: wrong type, outside its range, or an unknown name."""
+    """A bad argument: wrong type, outside its range, or an unknown name. It is a ValueError, too.
+
+    >>> check_choice("penalty", "t_trr", ["t_tr", "n_params"])
+    Traceback (most recent call last):
+    dnc.errors.ArgumentError: penalty='t_trr' is unknown: choose one of 't_tr', 'n_params'; did you mean 't_tr'?
+    """
 
 
 class DataError(DncError):
-    """A data set that is missing, unreadable or not usable for classification."""
+    """A data set that is missing, unreadable or not usable for classification.
+
+    >>> from dnc.data import load_data
+    >>> load_data("missing.npz")
+    Traceback (most recent call last):
+    dnc.errors.DataError: 'missing.npz' does not exist: give the path of an .npz file
+    """
 
 
 class StoreError(DncError):
@@ -32,7 +51,11 @@ class SearchError(DncError):
 
 
 def short_repr(value: object, limit: int = 60) -> str:
-    """`value` as short one-line text for an error message."""
+    """`value` as short one-line text for an error message.
+
+    >>> short_repr(list(range(100)), limit=20)
+    '[0, 1, 2, 3, 4, 5, …'
+    """
     text = " ".join(repr(value).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -55,7 +78,7 @@ def check_int(name: str, value: object, low: int, high: int | None = None) -> in
     """Return `value` as an int in [low, high]; bools and fractions are refused.
 
     Raises:
-        ArgumentError: not a whole number, or outside the range.
+        ArgumentError: `value` is not a whole number, or outside the range.
     """
     allowed = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
     whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer()
@@ -76,7 +99,7 @@ def check_float(
     """Return `value` as a finite float within the bounds.
 
     Raises:
-        ArgumentError: not a finite number, or outside the bounds.
+        ArgumentError: `value` is not a finite number, or outside the bounds.
     """
     left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
@@ -93,7 +116,7 @@ def check_bounds(name: str, value: object, low: int, high: int | None = None) ->
     """Return a pair of whole numbers (lower, upper) with low <= lower <= upper <= high.
 
     Raises:
-        ArgumentError: not a pair, out of range, or the wrong way round.
+        ArgumentError: `value` is not a pair, out of range, or the wrong way round.
     """
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give two whole numbers (lower, upper)")

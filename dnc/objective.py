@@ -44,8 +44,11 @@ class Metric:
         name: what `penalty=` calls it.
         unit: its unit, for axes and tables.
         label: its name in figures.
-        compute: `Subject -> float`; None for the built-in t_tr and n_params, which the evaluation itself gives.
+        compute: `Subject -> float`; None for the built-in t_tr and n_params, which every evaluation gives.
         measured: True if it depends on the machine (a time), False if on the config alone (a count).
+
+    >>> METRICS["t_tr"].label, METRICS["t_tr"].unit
+    ('training time per epoch', 's')
     """
 
     name: str
@@ -66,10 +69,16 @@ def register_metric(
 ) -> Metric:
     """Make `penalty=name` possible: `compute(subject)` gives a finite number >= 0 for a config.
 
-    It runs in the calling process. With `measured=True` its values belong to this machine.
+    It runs in the calling process. With `measured=True` its values belong to this machine. Registering a name again
+    replaces the metric.
 
     Raises:
-        ArgumentError: the name is taken by a built-in metric or is no identifier.
+        ArgumentError: the name belongs to a built-in metric or is not an identifier.
+
+    >>> depth = register_metric("depth", lambda subject: subject.config.arch.depth, unit="layers")
+    >>> Objective(wc=0.5, penalty="depth", reference=10)(val_acc=0.75, complexity=5)
+    0.5
+    >>> del METRICS["depth"]
     """
     if name in ("t_tr", "n_params") or not name.isidentifier():
         raise ArgumentError(

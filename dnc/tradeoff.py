@@ -13,6 +13,9 @@ def rank(f: ArrayLike, complexity: ArrayLike) -> NDArray[np.intp]:
     """Order of n trials, best first: by f (n,), ties by complexity (n,), then by age (their position).
 
     NaN counts as worse than everything.
+
+    >>> rank([0.2, 0.1, 0.1], complexity=[1, 3, 2]).tolist()
+    [2, 1, 0]
     """
     keys = [np.nan_to_num(np.asarray(a, dtype=float), nan=np.inf) for a in (complexity, f)]
     return np.lexsort((np.arange(len(keys[0])), *keys))
@@ -23,10 +26,13 @@ def pareto(complexity: ArrayLike, error: ArrayLike) -> NDArray[np.intp]:
 
     A point is dominated if another is no worse in both and better in one; of equal points the first stays.
     Points with NaN in either are left out.
+
+    >>> pareto(complexity=[1, 2, 3, 4], error=[0.3, 0.1, 0.2, 0.05]).tolist()
+    [0, 1, 3]
     """
     c, e = np.asarray(complexity, dtype=float), np.asarray(error, dtype=float)
-    known = np.flatnonzero(np.isfinite(c) & np.isfinite(e))
-    order = known[np.lexsort((known, e[known], c[known]))]
+    finite = np.flatnonzero(np.isfinite(c) & np.isfinite(e))
+    order = finite[np.lexsort((finite, e[finite], c[finite]))]
     if not len(order):
         return order
     lowest_before = np.concatenate([[np.inf], np.minimum.accumulate(e[order])[:-1]])
@@ -48,6 +54,10 @@ def breakpoints(
     Returns:
         (winners, start): indices (k,), and the w_c from which each wins (k,); start[0] = 0, and winner i holds
         until start[i + 1]. At the breakpoint itself both have the same f.
+
+    >>> winners, start = breakpoints(complexity=[10, 20, 40], error=[0.3, 0.15, 0.1], reference=100)
+    >>> winners.tolist(), start.round(2).tolist()
+    ([2, 1, 0], [0.0, 0.25, 1.5])
     """
     c, e = np.asarray(complexity, dtype=float), np.asarray(error, dtype=float)
     hull: list[int] = []

@@ -9,14 +9,66 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from dnc.config import Config
+from dnc.errors import check_choice
+
+
+class TrialStatus(StrEnum):
+    """How far the evaluation of a config came. Members equal their plain text, which is what a store records.
+
+    Attributes:
+        OK: trained to the last epoch.
+        FAILED: its timing or training failed.
+        PRUNED: measured but not trained, because its complexity alone rules it out.
+        ENDED: trained in part, because its learning curve rules it out.
+        PLANNED: not evaluated yet.
+
+    >>> TrialStatus.OK == "ok", f"{TrialStatus.OK}"
+    (True, 'ok')
+    """
+
+    OK = "ok"
+    FAILED = "failed"
+    PRUNED = "pruned"
+    ENDED = "ended"
+    PLANNED = "planned"
+
+
+class SearchStatus(StrEnum):
+    """How far a search came. Members equal their plain text, which is what a store records.
+
+    Attributes:
+        RUNNING: at work, or ended without a chance to say so (its process was killed).
+        FINISHED: all stages are done.
+        STOPPED: interrupted by the user or by a limit; the same call goes on from there.
+        FAILED: ended by an error.
+
+    >>> SearchStatus("stopped") is SearchStatus.STOPPED
+    True
+    """
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One point of a learning curve: mean train loss, validation loss and accuracy (fraction), seconds."""
+    """One point of a learning curve.
+
+    Attributes:
+        train_loss, val_loss: mean cross-entropy over the train and the validation split, in nats.
+        val_acc: validation accuracy, a fraction.
+        seconds: duration of this epoch, validation included.
+
+    >>> curve = (Epoch(1.2, 1.1, 0.62, 0.3), Epoch(0.7, 0.8, 0.75, 0.3))
+    >>> max(epoch.val_acc for epoch in curve)
+    0.75
+    """
 
     train_loss: float
     val_loss: float
@@ -33,36 +85,46 @@ class Trial:
         val_acc: best validation accuracy over the epochs, a fraction (eq. 2a uses 1 - val_acc); NaN if it failed.
         t_tr: training time of one epoch in seconds, as the clock measured it; NaN if not measured.
         n_params: number of trainable parameters N_p.
-        status: "ok", "failed", "pruned" (measured, but not trained: it cannot win), "ended" (trained in part: by its
-            curve it cannot win), or "planned" (not evaluated yet).
-        reason: why it failed, was pruned or ended, one line; else empty.
-        seconds: recorded seconds of training and validation, looked up or not.
-        curve: one `Epoch` an epoch.
+        status: a `TrialStatus`, or its text.
+        reason: why it failed, was pruned or was ended, in one line; otherwise empty.
+        seconds: recorded seconds of training and validation, also where the trial was looked up.
+        curve: one `Epoch` per epoch.
         metrics: further registered complexity metrics by name.
         key: name of the training in the store; for an injected evaluation, the config's own key.
         cached: True if it was looked up instead of trained.
+
+    Raises:
+        ArgumentError: an unknown status.
+
+    >>> from dnc.config import MLP
+    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
+    >>> trial.ok, str(trial.status), trial.complexity("t_tr")
+    (True, 'ok', 2.5)
     """
 
     config: Config
     val_acc: float
     t_tr: float
     n_params: int
-    status: str = "ok"
+    status: str = TrialStatus.OK
     reason: str = ""
     seconds: float = 0.0
     curve: tuple[Epoch, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     key: str = ""
-    cached: bool = field(default=False, compare=False)  # how it was come by, not what it is
+    cached: bool = field(default=False, compare=False)  # where it came from, not what it is
 
     def __post_init__(self) -> None:
+        if not isinstance(self.status, TrialStatus):  # a member is the usual case, and searches make many trials
+            name = check_choice("status", self.status, [status.value for status in TrialStatus])
+            object.__setattr__(self, "status", TrialStatus(name))
         if not self.key:
             object.__setattr__(self, "key", self.config.key)
 
     @property
     def ok(self) -> bool:
         """True if there is an accuracy to use."""
-        return self.status == "ok" and math.isfinite(self.val_acc)
+        return self.status == TrialStatus.OK and math.isfinite(self.val_acc)
 
     def complexity(self, penalty: str) -> float:
         """The complexity metric `penalty`: "t_tr" (seconds), "n_params", or a registered one.
@@ -84,11 +146,17 @@ class Visit:
     Attributes:
         stage: 1, 2 or 3.
         substage: in stage 2 e.g. "downsample", "batchnorm", "dropout", "shortcuts"; in stages 1 and 3 "", or "history"
-            for the best trial that was told before.
+            for the best of the trials told beforehand.
         step: number of the step within its stage, from 0.
         trial: what was measured.
-        mu, sigma: posterior mean and standard deviation in the optimizer's transformed units.
-        ei: expected improvement in the same units.
+        mu, sigma: posterior mean and standard deviation in the optimizer's transformed unit (log10 f by default).
+        ei: expected improvement in the same unit.
+
+    >>> from dnc.config import MLP
+    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
+    >>> row = Visit(stage=1, substage="", step=0, trial=trial).row()
+    >>> row["architecture"], row["status"], row["n_params"]
+    ('MLP 100', 'ok', 79510)
     """
 
     stage: int
@@ -110,7 +178,7 @@ class Visit:
             "stage": self.stage,
             "substage": self.substage,
             "step": self.step,
-            "status": trial.status,
+            "status": str(trial.status),  # plain text: tables and CSV files know no enum
             "reason": trial.reason,
             "val_acc": trial.val_acc,
             "error": 1.0 - trial.val_acc,

@@ -1,4 +1,4 @@
-"""Expected improvement for minimisation (Sec. 2.2; Brochu et al., eq. 4), and its logarithm.
+"""Expected improvement for minimization (Sec. 2.2; Brochu et al., eq. 4), and its logarithm.
 
 With z = (best - xi - mu) / sigma,   EI = sigma h(z),   h(z) = phi(z) + z Phi(z).
 """
@@ -23,12 +23,23 @@ def expected_improvement(mu: ArrayLike, sigma: ArrayLike, best: float, xi: float
         mu, sigma: posterior means and standard deviations >= 0 (shapes broadcast).
         best: least value so far.
         xi: improvements below it count for nothing.
+
+    >>> import dnc
+    >>> dnc.expected_improvement(mu=[0.10, 0.12], sigma=[0.0, 0.05], best=0.11).round(4).tolist()
+    [0.0099, 0.0153]
     """
     return np.exp(log_expected_improvement(mu, sigma, best, xi))
 
 
 def log_expected_improvement(mu: ArrayLike, sigma: ArrayLike, best: float, xi: float = XI) -> Array:
-    """log of `expected_improvement`, accurate also where EI itself underflows; -inf where it is exactly 0."""
+    """log of `expected_improvement`, accurate also where EI itself underflows; -inf where it is exactly 0.
+
+    >>> import dnc
+    >>> float(dnc.expected_improvement(mu=1.0, sigma=0.01, best=0.5))  # too small for a float
+    0.0
+    >>> float(dnc.log_expected_improvement(mu=1.0, sigma=0.01, best=0.5).round(2))
+    -1263.85
+    """
     gain, sigma = np.broadcast_arrays(best - xi - np.asarray(mu, dtype=float), np.asarray(sigma, dtype=float))
     certain = sigma <= 0
     spread = np.where(certain, 1.0, sigma)

@@ -126,7 +126,9 @@ class RampKernel:
         check_powers("r", self.r)
         check_weights("weights", self.weights, k)
         if not len(self.high) == len(self.r) == len(self.names) == k:
-            raise ArgumentError(f"low={short_repr(self.low)} has {k} entries: give high, r and names as many")
+            raise ArgumentError(
+                f"low={short_repr(self.low)} has {k} entries: give the same number of high, r and names"
+            )
         if any(lo > hi for lo, hi in zip(self.low, self.high, strict=True)):
             raise ArgumentError(f"low={short_repr(self.low)} exceeds high={short_repr(self.high)}: give low <= high")
 
@@ -169,7 +171,7 @@ class NodeKernel(RampKernel):
         return np.stack([rows.sum(axis=1), (rows > 0).sum(axis=1)], axis=1)
 
     def encode(self, points: Sequence[MLP]) -> Array:
-        return _ragged([_as(MLP, p).hidden for p in points])
+        return _zero_padded([_checked(MLP, p).hidden for p in points])
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class TrainingKernel(RampKernel):
         return np.stack([np.log10(rows[:, 0]), np.log10(decay), rows[:, 2]], axis=1)
 
     def encode(self, points: Sequence[Training]) -> Array:
-        rows = [(p.lr, p.weight_decay, p.batch_size) for p in (_as(Training, p) for p in points)]
+        rows = [(p.lr, p.weight_decay, p.batch_size) for p in (_checked(Training, p) for p in points)]
         return np.array(rows, dtype=float).reshape(-1, 3)
 
 
@@ -219,15 +221,18 @@ class ChannelKernel:
             )
 
     def __call__(self, a: Array, b: Array) -> Array:
-        # deepest first, so that the nets with layer k are the leading ones; layers as rows
+        # Deepest first, so that the nets that have layer k are the leading ones and each layer is one slice.
         depth_a, order_a, channels_a = _deepest_first(np.atleast_2d(a))
         depth_b, order_b, channels_b = _deepest_first(np.atleast_2d(b))
+        # A layer that only the deeper net has is at distance omega: all of them are one term.
         total = float(squared_exponential(self.omega)) * np.abs(depth_a[:, None] - depth_b)
         widest = max(channels_a.max(initial=0), channels_b.max(initial=0))
-        layer, table = None, np.zeros(0)
+        settings, table = None, np.zeros(0)
         for k in range(min(depth_a.max(initial=0), depth_b.max(initial=0))):
-            if layer != self._layer(k):  # channels are integers: look sigma_k up by their difference
-                layer = self._layer(k)
+            # Channels are integers, so sigma_k has few values: a table of them saves a power and an exponential per
+            # pair, and later layers, which share u and r, share it.
+            if settings != self._layer(k):
+                settings = self._layer(k)
                 table = squared_exponential(self._distance(k, np.arange(widest + 1), 0))
             with_a, with_b = np.count_nonzero(depth_a > k), np.count_nonzero(depth_b > k)
             gap = np.abs(channels_a[k, :with_a, None] - channels_b[k, :with_b])
@@ -238,7 +243,7 @@ class ChannelKernel:
         return result
 
     def encode(self, points: Sequence[CNN]) -> Array:
-        return _ragged([_as(CNN, p).channels for p in points])
+        return _zero_padded([_checked(CNN, p).channels for p in points])
 
     def terms(self, a: Array, b: Array) -> Terms:
         depth_a, depth_b = int((a > 0).sum()), int((b > 0).sum())
@@ -250,6 +255,7 @@ class ChannelKernel:
         return Terms(names, distances, squared_exponential(distances), np.full(deeper, 1.0 / deeper))
 
     def _layer(self, k: int) -> tuple[float, float]:
+        """u and r of layer k + 1."""
         return self.high[min(k, len(self.high) - 1)], self.r[min(k, len(self.r) - 1)]
 
     def _distance(self, k: int, x: ArrayLike, y: ArrayLike) -> Array:
@@ -294,14 +300,15 @@ def _deepest_first(rows: Array) -> tuple[Integers, Integers, Integers]:
     return depth[order], order, np.ascontiguousarray(rows[order].T, dtype=np.int64)
 
 
-def _ragged(lists: Sequence[Sequence[int]]) -> Array:
+def _zero_padded(lists: Sequence[Sequence[int]]) -> Array:
+    """Rows (n, m) of n lists of at most m numbers, each followed by zeros."""
     rows = np.zeros((len(lists), max(map(len, lists), default=0)))
     for row, values in zip(rows, lists, strict=True):
         row[: len(values)] = values
     return rows
 
 
-def _as(kind: Any, point: object) -> Any:
+def _checked(kind: Any, point: object) -> Any:
     if not isinstance(point, kind):
         raise ArgumentError(
             f"x={short_repr(point)} is of another kind: this kernel compares dnc.{kind.__name__} objects"

@@ -1,14 +1,14 @@
-"""Ask and tell: Bayesian optimisation, Sobol sequence and random search behind one protocol (Sec. 2.2, 4.3).
+"""Ask and tell: Bayesian optimization, Sobol sequence and random search behind one protocol (Sec. 2.2, 4.3).
 
 What is guaranteed, for all three:
 
 - The k-th proposal is a function of (domain, settings, seed, k, the set of (point, value) told, the points pending in
   the order they were proposed). No random stream is carried along: draws of proposal k come from `[seed, k]`.
 - So the order of `tell` never matters, and equal histories give equal proposals, also after a restart. Telling the same
-  value of the same point again changes nothing: a repeat that was looked up is no second measurement.
+  value of the same point again changes nothing: a repeat that was looked up is not a second measurement.
 - `ask` may be called again before `tell`. A pending point is modelled at its posterior mean, which leaves the mean
-  everywhere as it is and only shrinks the uncertainty around the point.
-- `ask` gives None once no point is left: the point of its sequence is known and so are all of `n3` random ones.
+  unchanged everywhere and only shrinks the uncertainty around the point.
+- `ask` returns None once no point is left: its own next point is known, and so are all of `n3` random ones.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from dnc.bayesopt.gp import NOISE, GaussianProcess
 from dnc.bayesopt.kernel import Array, Kernel
 from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
 
-N1 = 15  # Sobol points before the first step of BO (Sec. 3)
-N3 = 1000  # random candidates a step (Sec. 3)
+N1 = 15  # Sobol points before the first BO step (Sec. 3)
+N2 = 15  # BO steps (Sec. 3)
+N3 = 1000  # random candidates per BO step (Sec. 3)
 FLOOR = 1e-6  # least value whose logarithm is modelled
 TRANSFORMS = ("log10", "none")
 
@@ -66,6 +67,7 @@ class Proposal:
     """A point to evaluate (None: nothing is left), and what was expected of it (NaN where no model was asked).
 
     Attributes:
+        point: an object of the domain, or None.
         mu, sigma: posterior mean and standard deviation in the transformed unit (log10 f by default).
         ei: expected improvement, in the same unit.
     """
@@ -96,25 +98,34 @@ class Optimizer(Protocol):
         ...
 
 
-class _Sequence(ABC):
+class _BaseOptimizer(ABC):
     """Bookkeeping that all optimizers share; `_propose` is what distinguishes them."""
 
     def __init__(self, domain: Domain, seed: int, n3: int = N3) -> None:
         if not all(hasattr(domain, name) for name in ("dim", "kernel", "rows", "point", "encode")):
             raise ArgumentError(
-                f"domain={short_repr(domain)} is no domain: give space.stage1(), space.stage3() or a dnc.TrainingSpace"
+                f"domain={short_repr(domain)} is not a domain: "
+                f"give space.stage1(), space.stage3() or a dnc.TrainingSpace"
             )
         self.domain = domain
         self.seed = check_int("seed", seed, 0)
         self.n3 = check_int("n3", n3, 1, 10_000_000)
         self.last = NOTHING_LEFT
         self._asked = 0
-        self._points: dict[Key, Any] = {}  # all known points; those proposed are in the order of proposal
+        self._points: dict[Key, Any] = {}  # proposed or told; pending ones are thereby in the order of proposal
         self._told: set[tuple[Key, float]] = set()
-        self._grid = np.zeros((0, domain.dim))
+        self._grid = np.zeros((0, domain.dim))  # the part of the Sobol sequence drawn so far
 
     def ask(self) -> Any:
-        """The next point to evaluate; None if no point is left. `last` has the details."""
+        """The next point to evaluate; None if no point is left. `last` has the details.
+
+        >>> import dnc
+        >>> opt = dnc.BayesianOptimizer(dnc.MLPSpace().stage1(), n1=1, n3=100)
+        >>> print(opt.ask(), "|", opt.ask())  # asked again before a tell: the first one is pending
+        MLP 387, drop 0.2 | MLP without hidden layers
+        >>> round(opt.last.sigma, 3)  # how unsure the model was of the second one
+        0.976
+        """
         self.last = self._propose(self._asked)
         if self.last.point is not None:
             self._asked += 1
@@ -125,7 +136,12 @@ class _Sequence(ABC):
         """Report the value of a point, asked or not; NaN or infinity says that its evaluation failed.
 
         Raises:
-            ArgumentError: a point of another kind than the domain's, or no number.
+            ArgumentError: a point of another kind than the domain's, or a value that is not a number.
+
+        >>> import dnc
+        >>> opt = dnc.BayesianOptimizer(dnc.MLPSpace().stage1(), n1=0)
+        >>> opt.tell(dnc.MLP((100,), drop=0.2), value=0.05)  # known from elsewhere, never asked
+        >>> opt.tell(opt.ask(), value=float("nan"))  # failed
         """
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise ArgumentError(f"value={short_repr(value)} is not a number: give one (NaN if it failed)")
@@ -145,6 +161,8 @@ class _Sequence(ABC):
 
     def _unless_exhausted(self, row: Array, k: int) -> Proposal:
         """Propose `row`, which may be known already (it is then looked up), unless nothing unknown is left."""
+        # A domain may be small (three depths, two widths) and does not tell its size: random points stand for it.
+        # They are drawn only where `row` itself is known, so that the usual proposal costs nothing.
         if tuple(row.tolist()) in self._points and all(tuple(c) in self._points for c in self._candidates(k).tolist()):
             return NOTHING_LEFT
         return Proposal(self.domain.point(row))
@@ -154,17 +172,24 @@ class _Sequence(ABC):
         if k >= len(self._grid):
             from scipy.stats import qmc  # late: it takes most of a second to import
 
+            # Sobol points are balanced in blocks of powers of 2 only. A fresh engine draws the sequence from its start,
+            # so a longer block begins with the shorter one; 2^4 points hold the usual n1 = 15 at once.
             engine = qmc.Sobol(self.domain.dim, rng=np.random.default_rng(self.seed))
             self._grid = engine.random_base2(max(4, k.bit_length()))
         return self.domain.rows(self._grid[k : k + 1])[0]
 
 
-class SobolSearch(_Sequence):
+class SobolSearch(_BaseOptimizer):
     """The Sobol sequence, the paper's "grid search" (Sec. 4.3). A point may come again; it counts.
 
     Args:
         domain: what to explore.
         seed: scrambles the sequence.
+
+    >>> import dnc
+    >>> search = dnc.SobolSearch(dnc.MLPSpace().stage1())
+    >>> [search.ask().hidden for _ in range(4)]
+    [(387,), (86, 127), (243, 262), ()]
     """
 
     def __init__(self, domain: Domain, seed: int = 0) -> None:
@@ -174,12 +199,17 @@ class SobolSearch(_Sequence):
         return self._unless_exhausted(self._sobol(k), k)
 
 
-class RandomSearch(_Sequence):
+class RandomSearch(_BaseOptimizer):
     """Independent random points (Sec. 4.3). A point may come again; it counts.
 
     Args:
         domain: what to explore.
         seed: of the random numbers.
+
+    >>> import dnc
+    >>> search = dnc.RandomSearch(dnc.TrainingSpace(), seed=1)
+    >>> print(search.ask())
+    lr 0.00112, weight decay 0.00071, batch 101
     """
 
     def __init__(self, domain: Domain, seed: int = 0) -> None:
@@ -190,16 +220,16 @@ class RandomSearch(_Sequence):
         return self._unless_exhausted(self.domain.rows(u)[0], k)
 
 
-class BayesianOptimizer(_Sequence):
-    """n1 Sobol points, then each time the best of n3 random candidates by expected improvement (Sec. 2.2).
+class BayesianOptimizer(_BaseOptimizer):
+    """n1 Sobol points, then at each step the best of n3 random candidates by expected improvement (Sec. 2.2).
 
     Candidates that are known or pending are dropped first; points of the Sobol part may come again, and count.
 
     Args:
         domain: what to explore.
         n1: Sobol points at the start, >= 0 (the paper's 15; 1 is its "extreme BO").
-        n3: candidates a step, >= 1.
-        seed: of everything random.
+        n3: candidates per step, >= 1.
+        seed: of the Sobol points and the candidates.
         xi: exploration margin of expected improvement, >= 0, in the transformed unit.
         noise: variance of the observation noise, >= 0, in the transformed unit.
         transform: "log10" models log10(max(f, floor)) as the authors' code does, "none" models f as the paper says.
@@ -207,6 +237,16 @@ class BayesianOptimizer(_Sequence):
 
     Raises:
         ArgumentError: a value outside its range.
+
+    >>> import dnc
+    >>> opt = dnc.BayesianOptimizer(dnc.MLPSpace().stage1(), n1=5, n3=200, seed=0)
+    >>> values = {}
+    >>> for _ in range(15):
+    ...     net = opt.ask()
+    ...     values[net] = 0.05 + abs(sum(net.hidden) - 300) / 1000  # as if 300 nodes were best
+    ...     opt.tell(net, values[net])
+    >>> print(min(values, key=values.get))
+    MLP 301, drop 0.2
     """
 
     def __init__(
@@ -230,14 +270,23 @@ class BayesianOptimizer(_Sequence):
     def model(self) -> tuple[GaussianProcess, float]:
         """The posterior that the next proposal is based on (pending points included), and the best value told.
 
-        Both in the transformed unit; a failed evaluation counts as the worst that succeeded.
+        Both are in the transformed unit. A failed evaluation counts as the worst that succeeded.
+
+        >>> import dnc
+        >>> opt = dnc.BayesianOptimizer(dnc.MLPSpace().stage1(), transform="none")
+        >>> opt.tell(dnc.MLP((100,), drop=0.2), 0.25)
+        >>> gp, best = opt.model()
+        >>> best, gp.predict([dnc.MLP((100,), drop=0.2)])[0].tolist()
+        (0.25, [0.25])
         """
-        told = sorted(self._told)  # a set in one order, so that the order of tells cannot matter
+        told = sorted(self._told)  # one order for the set: sums of floats would differ with the order of tells
         ys = self._transformed(np.array([value for _, value in told]))
         gp = GaussianProcess(self.kernel, self.noise).fit(self._encode([key for key, _ in told]), ys)
-        done = {key for key, _ in told}
-        pending = [key for key in self._points if key not in done]
+        told_keys = {key for key, _ in told}
+        pending = [key for key in self._points if key not in told_keys]
         if pending:
+            # A pending point told at its posterior mean moves no mean, so the model pretends to know nothing; but its
+            # sigma shrinks there, so the next proposal goes elsewhere. The prior mean stays that of the real values.
             rows = self._encode([key for key, _ in told] + pending)
             expected, _ = gp.predict(rows[len(told) :])
             gp = GaussianProcess(self.kernel, self.noise, gp.prior_mean).fit(rows, np.append(ys, expected))
@@ -254,8 +303,10 @@ class BayesianOptimizer(_Sequence):
         rows = self._candidates(k)
         gp, best = self.model()
         mu, sigma = gp.predict(rows)
+        # the logarithm ranks candidates even where EI underflows to 0 for all of them, as it does late in a search
         score = log_expected_improvement(mu, sigma, best, self.xi)
-        for i in np.argsort(-score, kind="stable"):  # best first: the first unknown one is the argmax over the unknown
+        # Best first: the first unknown one is the argmax over the unknown. Stable, so that ties do not depend on numpy.
+        for i in np.argsort(-score, kind="stable"):
             if tuple(rows[i].tolist()) not in self._points:
                 ei = float(expected_improvement(mu[i], sigma[i], best, self.xi))
                 return Proposal(self.domain.point(rows[i]), float(mu[i]), float(sigma[i]), ei)

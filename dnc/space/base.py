@@ -1,4 +1,4 @@
-"""What the spaces of both families share: Stage 2's grids, default training, plain data."""
+"""What the spaces of both families share: Stage 2's grids, the training of Stages 1 and 2, plain data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Substage:
 
     Attributes:
         name: e.g. "dropout".
-        grid: the architectures it consists of, given an incumbent; they may repeat, and contain the incumbent.
+        grid: gives the architectures to try for an incumbent; they may repeat, and the incumbent may be among them.
     """
 
     name: str
@@ -43,55 +43,69 @@ class ArchitectureSpace(ABC):
     substage_order: tuple[str, ...]
 
     def stage3(self, max_batch: int | None = None) -> TrainingSpace:
-        """What Stage 3 explores; batch sizes are capped at `max_batch`, the number of training samples."""
+        """What Stage 3 explores; batch sizes are capped at `max_batch`, the size of the train split.
+
+        >>> import dnc
+        >>> dnc.CNNSpace().stage3(max_batch=400).batch_size
+        (32, 400)
+        """
         return self.training if max_batch is None else self.training.capped(max_batch)
 
     def default_training(self, n_params: int) -> Training:
         """Training hyperparameters of Stages 1 and 2 (Sec. 3.1, 3.2).
 
-        The weight decay is n_params * weight_decay_per_param from n_params = weight_decay_from on, else 0.
+        The weight decay is n_params * weight_decay_per_param from n_params = weight_decay_from on, otherwise 0.
+
+        >>> import dnc
+        >>> print(dnc.CNNSpace().default_training(n_params=6_876_233))
+        lr 0.001, weight decay 6.88e-05, batch 256
         """
         decay = n_params * self.weight_decay_per_param if n_params >= self.weight_decay_from else 0.0
         return Training(self.training.preset_lr, decay, self.training.preset_batch_size)
 
     @abstractmethod
     def grids(self) -> dict[str, Grid]:
-        """All grids of Stage 2 by name, the extra ones too."""
+        """All grids of Stage 2 by name, also those that `substage_order` leaves out."""
 
     def substages(self, order: Sequence[str] | None = None) -> tuple[Substage, ...]:
         """The grids of Stage 2, in `order` (default: `substage_order`).
 
         Raises:
             ArgumentError: an unknown name, or a name twice.
+
+        >>> import dnc
+        >>> (dropout,) = dnc.MLPSpace().substages()
+        >>> [net.drop for net in dropout.candidates(dnc.MLP((100,), drop=0.2))]
+        [0.0, 0.1, 0.3, 0.4, 0.5]
         """
         grids = self.grids()
         names = check_order("order", self.substage_order if order is None else order, grids)
         return tuple(Substage(name, grids[name]) for name in names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data (what JSON can hold) that `space_from_dict` turns back into an equal space."""
-        return {"family": self.family, **_lists(asdict(self))}  # type: ignore[call-overload]
+        """Plain data (what JSON can hold) that `dnc.space.space_from_dict` turns back into an equal space."""
+        return {"family": self.family, **_tuples_to_lists(asdict(self))}  # type: ignore[call-overload]
 
 
-def check_order(name: str, order: object, known: Iterable[str]) -> tuple[str, ...]:
-    """Return `order` as a tuple of distinct `known` names.
+def check_order(name: str, order: object, allowed: Iterable[str]) -> tuple[str, ...]:
+    """Return `order` as a tuple of distinct names from `allowed`.
 
     Raises:
-        ArgumentError: not a sequence of names, an unknown one, or one twice.
+        ArgumentError: it is not a sequence of names, or has an unknown name or a name twice.
     """
-    names = check_each(name, order, check_choice, tuple(known), empty=True)
+    names = check_tuple(name, order, check_choice, tuple(allowed), empty=True)
     if len(set(names)) < len(names):
-        raise ArgumentError(f"{name}={short_repr(order)} repeats a name: give each at most once")
+        raise ArgumentError(f"{name}={short_repr(order)} repeats a name: give each name at most once")
     return names
 
 
-def check_each(
+def check_tuple(
     name: str, values: object, check: Callable[..., Any], *limits: Any, empty: bool = False
 ) -> tuple[Any, ...]:
-    """Return `values` as a tuple, each passed through `check(name, value, *limits)`.
+    """Return `values` as a tuple, every entry passed through `check(name, value, *limits)`.
 
     Raises:
-        ArgumentError: not a tuple or list, empty where it must not be, or a value that the check refuses.
+        ArgumentError: it is not a tuple or list, is empty where it must not be, or has an entry that the check refuses.
     """
     if not isinstance(values, (tuple, list)) or not (values or empty):
         raise ArgumentError(
@@ -109,7 +123,7 @@ def check_drop(name: str, value: object) -> float:
     return check_float(name, value, 0, 1, open_high=True)
 
 
-def _lists(value: Any) -> Any:
+def _tuples_to_lists(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _lists(entry) for name, entry in value.items()}
-    return list(map(_lists, value)) if isinstance(value, (list, tuple)) else value
+        return {name: _tuples_to_lists(entry) for name, entry in value.items()}
+    return list(map(_tuples_to_lists, value)) if isinstance(value, (list, tuple)) else value

@@ -11,13 +11,13 @@ from typing import ClassVar
 from dnc.bayesopt.kernel import OMEGA, ChannelKernel, check_powers
 from dnc.config import ACTIVATIONS, CNN, MAX_LAYERS, MAX_WIDTH, assign
 from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, short_repr
-from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_each, check_order
+from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_tuple, check_order
 from dnc.space.domains import ChannelDomain
-from dnc.space.places import downsampling_places, fraction_layers, shortcut_starts
+from dnc.space.placement import downsampling_layers, fraction_layers, shortcut_starts
 from dnc.space.training import TrainingSpace, check_training
 
 DOWNSAMPLING = ("pool", "stride")
-MIN_OMEGA = 1.0  # below it the kernel of CNNs of mixed depth is no covariance (see dnc.bayesopt.kernel)
+MIN_OMEGA = 1.0  # below it the kernel of CNNs of mixed depth need not be a covariance (see dnc.bayesopt.kernel)
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,18 @@ class CNNSpace(ArchitectureSpace):
     Args:
         conv_layers: bounds of the number of conv layers.
         first_channels: bounds of c_1.
-        max_channels: no layer has more.
+        max_channels: the most channels of any layer.
         growth: c_{i+1} is at most growth * c_i (and at least c_i).
-        downsample_above: the resolution halves before the first layer that has more channels than one of these.
+        downsample_above: thresholds; the resolution halves before the first layer with more channels than one of them.
         downsample: "pool" or "stride", how Stage 1 does it.
-        batchnorm, dropout: fraction of conv layers that have it in Stage 1.
-        drop, input_drop: drop probability after the conv layers, and after conv layer 1 (printed: 0.3 for both).
-        shortcut_rule: pairs (from this many layers on, a shortcut every so many layers); 0 is none.
+        batchnorm, dropout: fractions of the conv layers that have them in Stage 1.
+        drop, input_drop: drop probability after the conv layers, and after conv layer 1 (the paper prints 0.3 for both).
+        shortcut_rule: pairs (n, e): with n or more conv layers, shortcuts start after layers 1, 1 + e, 1 + 2e, …, or
+            nowhere if e = 0. The largest n that applies decides; if none applies, there are no shortcuts.
         activation: of all conv layers.
         grid_downsample, grid_batchnorm, grid_dropout, grid_drop, grid_input_drop, grid_shortcuts, grid_activation:
             what Stage 2 tries.
-        substage_order: grids of Stage 2 in order; "activation" is an extra one.
+        substage_order: grids of Stage 2 in order; add "activation" to vary it, too.
         weight_decay_from, weight_decay_per_param: see `default_training`.
         training: Stage 3.
         default_epochs, refit_epochs: of a search, and of the final training.
@@ -45,6 +46,13 @@ class CNNSpace(ArchitectureSpace):
 
     Raises:
         ArgumentError: a value outside its range.
+
+    >>> import dnc
+    >>> space = dnc.CNNSpace(conv_layers=(2, 4), first_channels=(8, 16))
+    >>> print(space.preset((8, 16, 30, 60)))
+    CNN 8-16-30-60, BN, drop 0.1/0.3
+    >>> print(space.reference())
+    CNN 16-32-64-128, pool after 3, BN, drop 0.1/0.3
     """
 
     conv_layers: tuple[int, int] = (4, 16)
@@ -82,22 +90,22 @@ class CNNSpace(ArchitectureSpace):
         assign(self, max_channels=check_int("max_channels", self.max_channels, 1, MAX_WIDTH))
         assign(self, first_channels=check_bounds("first_channels", self.first_channels, 1, self.max_channels))
         assign(self, growth=check_float("growth", self.growth, 1, MAX_WIDTH))
-        assign(self, downsample_above=check_each("downsample_above", self.downsample_above, check_int, 1, empty=True))
+        assign(self, downsample_above=check_tuple("downsample_above", self.downsample_above, check_int, 1, empty=True))
         check_choice("downsample", self.downsample, DOWNSAMPLING)
         for name in ("batchnorm", "dropout"):
             assign(self, **{name: check_float(name, getattr(self, name), 0, 1)})
             assign(
                 self,
-                **{f"grid_{name}": check_each(f"grid_{name}", getattr(self, f"grid_{name}"), check_float, 0, 1)},
+                **{f"grid_{name}": check_tuple(f"grid_{name}", getattr(self, f"grid_{name}"), check_float, 0, 1)},
             )
         for name in ("drop", "input_drop"):
             assign(self, **{name: check_drop(name, getattr(self, name))})
-            assign(self, **{f"grid_{name}": check_each(f"grid_{name}", getattr(self, f"grid_{name}"), check_drop)})
-        assign(self, shortcut_rule=check_each("shortcut_rule", self.shortcut_rule, _rule, empty=True))
+            assign(self, **{f"grid_{name}": check_tuple(f"grid_{name}", getattr(self, f"grid_{name}"), check_drop)})
+        assign(self, shortcut_rule=check_tuple("shortcut_rule", self.shortcut_rule, _rule, empty=True))
         check_choice("activation", self.activation, ACTIVATIONS)
-        assign(self, grid_downsample=check_each("grid_downsample", self.grid_downsample, check_choice, DOWNSAMPLING))
-        assign(self, grid_shortcuts=check_each("grid_shortcuts", self.grid_shortcuts, check_int, 0, MAX_LAYERS))
-        assign(self, grid_activation=check_each("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
+        assign(self, grid_downsample=check_tuple("grid_downsample", self.grid_downsample, check_choice, DOWNSAMPLING))
+        assign(self, grid_shortcuts=check_tuple("grid_shortcuts", self.grid_shortcuts, check_int, 0, MAX_LAYERS))
+        assign(self, grid_activation=check_tuple("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
         for name in ("default_epochs", "refit_epochs"):
             assign(self, **{name: check_int(name, getattr(self, name), 1)})
         assign(self, omega=check_float("omega", self.omega, MIN_OMEGA), r=check_powers("r", self.r))
@@ -107,7 +115,13 @@ class CNNSpace(ArchitectureSpace):
         assign(self, substage_order=check_order("substage_order", self.substage_order, self.grids()))
 
     def stage1(self) -> ChannelDomain:
-        """What Stage 1 explores: depth and channels, everything else preset."""
+        """What Stage 1 explores: depth and channels, everything else preset.
+
+        >>> import dnc
+        >>> domain = dnc.CNNSpace(conv_layers=(2, 4)).stage1()
+        >>> print(dnc.SobolSearch(domain).ask())
+        CNN 63-117-195, pool after 1+2, BN, drop 0.1/0.3
+        """
         bounds = self.conv_layers, self.first_channels, self.max_channels, self.growth
         return ChannelDomain(*bounds, self.kernel(), self.preset)
 
@@ -118,12 +132,12 @@ class CNNSpace(ArchitectureSpace):
 
     def preset(self, channels: Sequence[int]) -> CNN:
         """The network with these channels and the presets of Stage 1."""
-        plain_net = CNN(tuple(channels), activation=self.activation)
-        n = plain_net.depth
+        bare = CNN(tuple(channels), activation=self.activation)
+        n = bare.depth
         every = max((rule for rule in self.shortcut_rule if rule[0] <= n), default=(0, 0))[1]
-        places = downsampling_places(plain_net.channels, self.downsample_above)
+        positions = downsampling_layers(bare.channels, self.downsample_above)
         return replace(
-            _downsampled(plain_net, places, [self.downsample] * len(places)),
+            _downsampled(bare, positions, [self.downsample] * len(positions)),
             batchnorm=fraction_layers(n, self.batchnorm),
             dropout=_dropout(n, self.dropout, self.drop, self.input_drop),
             shortcuts=shortcut_starts(n, every),
@@ -141,7 +155,7 @@ class CNNSpace(ArchitectureSpace):
         return tuple(channels)
 
     def grids(self) -> dict[str, Grid]:
-        """All grids of Stage 2 by name, the extra ones too."""
+        """All grids of Stage 2 by name, also those that `substage_order` leaves out."""
         return {
             "downsample": self._downsample_grid,
             "batchnorm": self._batchnorm_grid,
@@ -151,13 +165,12 @@ class CNNSpace(ArchitectureSpace):
         }
 
     def _downsample_grid(self, arch: CNN) -> Iterable[CNN]:
-        places = downsampling_places(arch.channels, self.downsample_above)
-        return (
-            _downsampled(arch, places, kinds) for kinds in itertools.product(self.grid_downsample, repeat=len(places))
-        )
+        positions = downsampling_layers(arch.channels, self.downsample_above)
+        kinds = itertools.product(self.grid_downsample, repeat=len(positions))
+        return (_downsampled(arch, positions, chosen) for chosen in kinds)
 
     def _batchnorm_grid(self, arch: CNN) -> Iterable[CNN]:
-        return (replace(arch, batchnorm=fraction_layers(arch.depth, frac)) for frac in self.grid_batchnorm)
+        return (replace(arch, batchnorm=fraction_layers(arch.depth, fraction)) for fraction in self.grid_batchnorm)
 
     def _dropout_grid(self, arch: CNN) -> Iterable[CNN]:
         grid = itertools.product(self.grid_dropout, self.grid_drop, self.grid_input_drop)
@@ -170,11 +183,10 @@ class CNNSpace(ArchitectureSpace):
         return (replace(arch, activation=name) for name in self.grid_activation)
 
 
-def _downsampled(arch: CNN, places: Sequence[int], kinds: Sequence[str]) -> CNN:
-    """`arch` with a pool after, or a stride of 2 in, each of these layers, and nowhere else."""
-    chosen = list(zip(places, kinds, strict=True))
-    pools, strides = (tuple(i for i, k in chosen if k == kind) for kind in DOWNSAMPLING)
-    return replace(arch, pools=pools, strides=strides)
+def _downsampled(arch: CNN, positions: Sequence[int], kinds: Sequence[str]) -> CNN:
+    """`arch` with a pool after, or a stride of 2 in, the layers at `positions` (one of `kinds` each), and no others."""
+    by_kind = {kind: tuple(i for i, k in zip(positions, kinds, strict=True) if k == kind) for kind in DOWNSAMPLING}
+    return replace(arch, pools=by_kind["pool"], strides=by_kind["stride"])
 
 
 def _dropout(n: int, fraction: float, drop: float, input_drop: float) -> tuple[float, ...]:
@@ -186,6 +198,7 @@ def _dropout(n: int, fraction: float, drop: float, input_drop: float) -> tuple[f
 def _rule(name: str, value: object) -> tuple[int, int]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ArgumentError(
-            f"{name}={short_repr(value)} is not allowed: give (from this many layers on, one every so many)"
+            f"{name}={short_repr(value)} is not allowed: "
+            f"give two whole numbers (least number of conv layers, layers from one shortcut to the next)"
         )
     return check_int(f"{name}[0]", value[0], 1, MAX_LAYERS), check_int(f"{name}[1]", value[1], 0, MAX_LAYERS)

@@ -1,4 +1,4 @@
-"""Core architectures as optimizers see them: points of the unit cube, rows of widths, and network objects (Stage 1).
+"""Stage 1 as optimizers see it: points of the unit cube, rows of widths, and network objects.
 
 A row holds the channels (CNN) or nodes (MLP) of each layer, then zeros. All other fields of the objects come from
 `preset`, so a row says all that distinguishes two points of Stage 1.
@@ -25,7 +25,7 @@ def pick_integer(u: Array, low: Array | float, high: Array | float) -> Array:
 class ChannelDomain:
     """CNNs by depth and channels: c_1 in `first`, c_{i+1} in [c_i, min(growth c_i, cap)], all integers (Sec. 3.1).
 
-    Depth, c_1 and each next c are uniform in their ranges.
+    Depth, c_1 and every further c are uniform in their ranges.
     """
 
     depth: tuple[int, int]
@@ -37,7 +37,7 @@ class ChannelDomain:
 
     @property
     def dim(self) -> int:
-        """Depth, then one coordinate a layer."""
+        """Depth, then one coordinate per layer."""
         return 1 + self.depth[1]
 
     def rows(self, u: Array) -> Array:
@@ -59,7 +59,7 @@ class ChannelDomain:
         """Channels (n, most layers or more) of n CNNs.
 
         Raises:
-            ArgumentError: a point is no CNN.
+            ArgumentError: a point is not a CNN.
         """
         return widen(self.kernel.encode(points), self.depth[1])
 
@@ -75,7 +75,7 @@ class NodeDomain:
 
     @property
     def dim(self) -> int:
-        """Number of layers, then one coordinate a layer."""
+        """Number of layers, then one coordinate per layer."""
         return 1 + self.depth[1]
 
     def rows(self, u: Array) -> Array:
@@ -91,6 +91,6 @@ class NodeDomain:
         """Nodes (n, most layers or more) of n MLPs.
 
         Raises:
-            ArgumentError: a point is no MLP.
+            ArgumentError: a point is not an MLP.
         """
         return widen(self.kernel.encode(points), self.depth[1])

@@ -9,22 +9,22 @@ from typing import ClassVar
 from dnc.bayesopt.kernel import OMEGA, NodeKernel, check_powers, check_weights
 from dnc.config import ACTIVATIONS, MAX_LAYERS, MAX_WIDTH, MLP, assign
 from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, short_repr
-from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_each, check_order
+from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_tuple, check_order
 from dnc.space.domains import NodeDomain
 from dnc.space.training import TrainingSpace, check_training
 
 
 @dataclass(frozen=True)
 class MLPSpace(ArchitectureSpace):
-    """MLPs of Sec. 3.2; the defaults are those for 784 inputs, `MLPSpace.rcv1()` has the others.
+    """MLPs of Sec. 3.2; the defaults are those for 784 inputs, `MLPSpace.rcv1()` has those for RCV1.
 
     Args:
         hidden_layers: bounds of the number of hidden layers.
-        nodes: bounds of the nodes in each.
+        nodes: bounds of the nodes in each hidden layer.
         drop: drop probability after each hidden layer in Stage 1.
         activation: of all hidden layers.
-        grid_drop, grid_activation: Stage 2.
-        substage_order: grids of Stage 2 in order; "activation" is an extra one.
+        grid_drop, grid_activation: what Stage 2 tries.
+        substage_order: grids of Stage 2 in order; add "activation" to vary it, too.
         weight_decay_from, weight_decay_per_param: see `default_training`.
         training: Stage 3.
         default_epochs, refit_epochs: of a search, and of the final training.
@@ -33,6 +33,11 @@ class MLPSpace(ArchitectureSpace):
 
     Raises:
         ArgumentError: a value outside its range.
+
+    >>> import dnc
+    >>> space = dnc.MLPSpace(hidden_layers=(0, 3), nodes=(10, 100))
+    >>> print(space.preset((50, 20)), "|", space.reference())
+    MLP 50-20, drop 0.2 | MLP 100-100-100, drop 0.2
     """
 
     hidden_layers: tuple[int, int] = (0, 2)
@@ -56,9 +61,9 @@ class MLPSpace(ArchitectureSpace):
     def __post_init__(self) -> None:
         assign(self, hidden_layers=check_bounds("hidden_layers", self.hidden_layers, 0, MAX_LAYERS))
         assign(self, nodes=check_bounds("nodes", self.nodes, 1, MAX_WIDTH))
-        assign(self, drop=check_drop("drop", self.drop), grid_drop=check_each("grid_drop", self.grid_drop, check_drop))
+        assign(self, drop=check_drop("drop", self.drop), grid_drop=check_tuple("grid_drop", self.grid_drop, check_drop))
         check_choice("activation", self.activation, ACTIVATIONS)
-        assign(self, grid_activation=check_each("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
+        assign(self, grid_activation=check_tuple("grid_activation", self.grid_activation, check_choice, ACTIVATIONS))
         assign(self, weight_decay_from=check_float("weight_decay_from", self.weight_decay_from, 0))
         assign(self, weight_decay_per_param=check_float("weight_decay_per_param", self.weight_decay_per_param, 0))
         check_training(self.training)
@@ -76,7 +81,13 @@ class MLPSpace(ArchitectureSpace):
         return cls(hidden_layers=(0, 3), nodes=(50, 1000), weight_decay_from=1e5, weight_decay_per_param=1e-10)
 
     def stage1(self) -> NodeDomain:
-        """What Stage 1 explores: hidden layers and nodes, everything else preset."""
+        """What Stage 1 explores: hidden layers and nodes, everything else preset.
+
+        >>> import dnc
+        >>> domain = dnc.MLPSpace().stage1()
+        >>> domain.encode([dnc.MLP((100,)), dnc.MLP()]).tolist()  # rows: nodes of each layer, then zeros
+        [[100.0, 0.0], [0.0, 0.0]]
+        """
         return NodeDomain(self.hidden_layers, self.nodes, self.kernel(), self.preset)
 
     def kernel(self) -> NodeKernel:
@@ -90,11 +101,11 @@ class MLPSpace(ArchitectureSpace):
         return MLP(tuple(hidden), self.drop, self.activation)
 
     def reference(self) -> MLP:
-        """The network that c_0 is measured on: most layers, most nodes in each."""
+        """The network that c_0 is measured on: most layers, most nodes in each layer."""
         return self.preset((self.nodes[1],) * self.hidden_layers[1])
 
     def grids(self) -> dict[str, Grid]:
-        """All grids of Stage 2 by name, the extra ones too."""
+        """All grids of Stage 2 by name, also those that `substage_order` leaves out."""
         return {"dropout": self._dropout_grid, "activation": self._activation_grid}
 
     def _dropout_grid(self, arch: MLP) -> Iterable[MLP]:

@@ -15,7 +15,7 @@ from dnc.space.domains import pick_integer
 
 @dataclass(frozen=True)
 class TrainingSpace:
-    """Stage 3: learning rate, weight decay, batch size. It is the domain that optimizers explore.
+    """Stage 3: learning rate, weight decay, batch size. It is also the domain that optimizers explore.
 
     Rows (n, 3) hold the three values themselves.
 
@@ -29,6 +29,12 @@ class TrainingSpace:
 
     Raises:
         ArgumentError: a value outside its range.
+
+    >>> import dnc
+    >>> space = dnc.TrainingSpace(lr=(1e-4, 1e-2), batch_size=(32, 128))
+    >>> training = dnc.RandomSearch(space).ask()
+    >>> 1e-4 <= training.lr <= 1e-2, 32 <= training.batch_size <= 128
+    (True, True)
     """
 
     lr: tuple[float, float] = (1e-5, 1e-1)
@@ -58,7 +64,7 @@ class TrainingSpace:
 
     @property
     def dim(self) -> int:
-        """One coordinate a hyperparameter."""
+        """One coordinate per hyperparameter."""
         return 3
 
     @property
@@ -77,25 +83,25 @@ class TrainingSpace:
         return np.stack([lr, decay, pick_integer(u[:, 2], *self.batch_size)], axis=1)
 
     def point(self, row: Array) -> Training:
-        """The object of a row (3,)."""
+        """The `Training` that a row (3,) stands for."""
         return Training(lr=float(row[0]), weight_decay=float(row[1]), batch_size=int(row[2]))
 
     def encode(self, points: Sequence[Training]) -> Array:
-        """Rows (n, 3) of n objects.
+        """Rows (n, 3) of n `Training` objects.
 
         Raises:
-            ArgumentError: a point is no Training.
+            ArgumentError: a point is not a Training.
         """
         return self.kernel.encode(points)
 
     def capped(self, max_batch: int) -> TrainingSpace:
-        """The same space with batch sizes of at most `max_batch`, the number of training samples."""
+        """The same space with batch sizes of at most `max_batch`, the size of the train split."""
         most = check_int("max_batch", max_batch, 1)
         return replace(self, batch_size=(min(self.batch_size[0], most), min(self.batch_size[1], most)))
 
 
 def check_training(value: object) -> None:
-    """Refuse what is no TrainingSpace.
+    """Refuse everything but a TrainingSpace.
 
     Raises:
         ArgumentError: it is something else.

@@ -34,7 +34,7 @@ def test_expected_improvement_by_quadrature(mu: float, sigma: float) -> None:
     )
     assert expected_improvement(mu, sigma, best, xi) == pytest.approx(expected, abs=1e-8)
     z = (cut - mu) / sigma
-    closed = (cut - mu) * norm.cdf(z) + sigma * norm.pdf(z)  # Brochu et al., eq. 4, for minimisation
+    closed = (cut - mu) * norm.cdf(z) + sigma * norm.pdf(z)  # Brochu et al., eq. 4, for minimization
     assert expected_improvement(mu, sigma, best, xi) == pytest.approx(closed, abs=1e-8)
 
 

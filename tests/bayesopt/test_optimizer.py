@@ -1,4 +1,4 @@
-"""Ask and tell: what all optimizers promise, and what Bayesian optimisation does with it."""
+"""Ask and tell: what all optimizers promise, and what Bayesian optimization does with it."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_repeats_count_until_nothing_is_left() -> None:
     assert points.count(MLP()) == 4  # half the sequence: they are proposed again, and looked up
 
 
-# -- Bayesian optimisation -------------------------------------------------------------------------
+# -- Bayesian optimization -------------------------------------------------------------------------
 
 
 def test_defaults_are_the_papers() -> None:

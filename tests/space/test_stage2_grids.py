@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dnc.config import ACTIVATIONS, CNN, MLP
 from dnc.space import CNNSpace, MLPSpace, Space
-from dnc.space.places import downsampling_places, fraction_layers, shortcut_starts
+from dnc.space.placement import downsampling_layers, fraction_layers, shortcut_starts
 
 PAPER_NET = (50, 52, 53, 59, 95, 96, 97, 120, 193, 239, 351, 385, 488, 496)  # Sec. 3.1, the best for w_c = 0
 
@@ -41,7 +41,7 @@ def test_fractions_are_even_and_reach_the_last_layer(n: int, k: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "places"),
+    ("channels", "layers"),
     [
         (PAPER_NET, (4, 8, 10)),
         ((64, 64, 65), (2,)),  # strictly above
@@ -52,17 +52,17 @@ def test_fractions_are_even_and_reach_the_last_layer(n: int, k: int) -> None:
         ((65, 300, 60, 200), (1,)),  # only the first crossing counts
     ],
 )
-def test_downsampling_places(channels: tuple[int, ...], places: tuple[int, ...]) -> None:
-    assert downsampling_places(channels) == places
+def test_downsampling_layers(channels: tuple[int, ...], layers: tuple[int, ...]) -> None:
+    assert downsampling_layers(channels) == layers
 
 
 def test_downsampling_thresholds_can_be_changed() -> None:
-    assert downsampling_places((8, 16, 17, 33), (16, 32)) == (2, 3)
+    assert downsampling_layers((8, 16, 17, 33), (16, 32)) == (2, 3)
     assert CNNSpace(downsample_above=(16,)).preset((8, 16, 17, 33)).pools == (2,)
     assert CNNSpace(downsample_above=()).preset(PAPER_NET).pools == ()
 
 
-def test_shortcut_places() -> None:
+def test_shortcut_starts() -> None:
     assert shortcut_starts(9, 4) == (1, 5)
     assert shortcut_starts(14, 4) == (1, 5, 9)
     assert shortcut_starts(15, 2) == (1, 3, 5, 7, 9, 11, 13)
