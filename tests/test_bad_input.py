@@ -128,7 +128,7 @@ SEARCH: list[tuple[str, Call, tuple[str, ...]]] = [
     ("retry_failed", search(retry_failed="yes"), ("retry_failed='yes'", "True or False")),
     ("store in no folder", search(store="no/such/t.db"), ("'no/such/t.db'", "create it first")),
     ("store is a folder", search(store="."), ("is a folder", "trials.db")),
-    ("store is a text", search(store="text.txt"), ("no trial store",)),
+    ("store is a text", search(store="text.txt"), ("not a trial store",)),
     ("data", search(data="digits"), ("data='digits'", "dnc.load_data")),
     ("space", search(space="mlp"), ("space='mlp'", "dnc.CNNSpace")),
     ("CNN on rows", search(space=CNNSpace()), ("flat samples of 6", "image_shape=")),
@@ -297,7 +297,7 @@ REPRODUCE = [
     (["--figure", "2", "--replot"], 1, "figures"),
     (["--claims"], 1, "has none"),
     (["--figure", "2", "--out", "text.txt"], 2, "give a folder"),
-    (["--figure", "7", "--scale", "smoke", "--store", "text.txt", "--workers", "0"], 1, "no trial store"),
+    (["--figure", "7", "--scale", "smoke", "--store", "text.txt", "--workers", "0"], 1, "not a trial store"),
 ]
 
 

@@ -100,14 +100,14 @@ def _search(path: Path, workers: int, penalty: str, seed: int, pipe: int) -> Non
         os.write(pipe, f"{kind} {json.dumps(what)}\n".encode() if what is not None else f"{kind}\n".encode())
 
     class Telling(Store):
-        def _write(self, sql: str, *args: object) -> None:
+        def _write(self, sql: str, *args: object) -> int:
             say("W")
-            super()._write(sql, *args)
+            return super()._write(sql, *args)
 
         def add_training(self, key: str, *args: Any, **options: Any) -> dict[str, Any]:
-            kept = super().add_training(key, *args, **options)
-            say("T", [key, kept["val_acc"], kept["curve"]])
-            return kept
+            record = super().add_training(key, *args, **options)
+            say("T", [key, record["val_acc"], record["curve"]])
+            return record
 
         def add_visit(self, search: str, row: Any) -> None:
             super().add_visit(search, row)

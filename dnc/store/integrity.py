@@ -24,10 +24,10 @@ JSON_COLUMNS = {
 
 
 def damage(db: sqlite3.Connection) -> Iterator[str]:
-    """What is wrong with a store, one short text each: file structure, references, and what the rows say."""
-    found = db.execute("PRAGMA integrity_check(3)").fetchall()
-    if found != [("ok",)]:
-        yield from (" ".join(str(text).split()) for (text,) in found)
+    """What is wrong with a store, a short text per problem: file structure, references, and what the rows say."""
+    findings = db.execute("PRAGMA integrity_check(3)").fetchall()
+    if findings != [("ok",)]:
+        yield from (" ".join(str(text).split()) for (text,) in findings)
         return  # what its rows say means nothing then
     for table, row, *_ in db.execute("PRAGMA foreign_key_check").fetchall():
         yield f"row {row} of {table} belongs to no search"
@@ -42,7 +42,7 @@ def damage(db: sqlite3.Connection) -> Iterator[str]:
 
 
 def _wrong_keys(db: sqlite3.Connection) -> Iterator[str]:
-    """Trainings whose content is not what their key names; failed ones may be named by their circumstances too."""
+    """Trainings whose content is not what their key names; that of a failed one may name its provenance too."""
     rows = db.execute(
         "SELECT key, data, config, epochs, train_seed, engine FROM trainings WHERE status='ok'"
     ).fetchall()
@@ -85,7 +85,7 @@ def copy_store(db: sqlite3.Connection, name: str, target: Path, *, force: bool =
 
 
 def _statements(db: sqlite3.Connection) -> Iterator[str]:
-    """SQL that makes the store anew, for `sqlite3 new.db <trials.sql` or `sqlite3.Connection.executescript`."""
+    """SQL that creates the store anew, for `sqlite3 new.db <trials.sql` or `sqlite3.Connection.executescript`."""
     for pragma in ("application_id", "user_version"):
         yield f"PRAGMA {pragma}={db.execute(f'PRAGMA {pragma}').fetchone()[0]};"
     yield from db.iterdump()

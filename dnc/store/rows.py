@@ -4,45 +4,47 @@ Three measurements with three identities, joined when they are read (N_p is comp
 
 - a *training* belongs to (data fingerprint, config, epochs, train_seed, engine) and keeps its learning curve;
 - a *timing* belongs to (architecture, batch size, input shape, classes, n_train, augmentation, engine, machine);
-- a *clock* is the reference step time t_ref of (machine, engine), a *metric* a registered complexity metric.
+- a *clock* is the calibration network's step time t_ref of (machine, engine), a *metric* a registered complexity
+  metric.
 
 A *search* row keeps what defines a search, its *visits* the steps it took. The store is a cache only: what lies in
-it never changes a search's decisions. Rows are never changed once written: insert-or-ignore, then read back, so
-that two searches on one store use the same record. Rollback journal and `synchronous=FULL`: a row that was
-reported survives a power cut, also on network disks, where a write-ahead log would not be safe.
+it never changes a search's decisions. Rows are never changed once written: a row that is there already stands, and
+is what the writer gets, so that two searches on one store use the same record.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from dnc.errors import StoreError
+from dnc.store.database import Database, as_real
 from dnc.store.integrity import TABLES, copy_store, damage
-from dnc.store.schema import (
-    APPLICATION_ID,
-    BUSY_SECONDS,
-    SCHEMA,
-    SCHEMA_VERSION,
-    check_path,
-    check_whole,
-    now,
-    remedy,
-)
+from dnc.store.schema import now
 from dnc.store.search_table import SELECT, searches_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TRAINING_COLUMNS = ("key", "config", "epochs", "status", "reason", "val_acc", "seconds", "curve", "machine", "created")
+VISIT_COLUMNS = ("stage", "step", "substage", "config", "status", "reason", "training", "timing", "n_params",
+                 "metrics", "mu", "sigma", "ei")  # fmt: skip
 
-class TrialStore:
+
+class TrialStore(Database):
     """Open (or create) the trial store at `path`; `None` keeps it in memory.
+
+    >>> store = TrialStore()
+    >>> store.add_metric("key", "flops", {"nodes": 20}, 1280.0)
+    1280.0
+    >>> store.add_metric("key", "flops", {"nodes": 20}, 9.0)  # the first row stands
+    1280.0
+    >>> store.counts()["metrics"]
+    1
+    >>> store.close()
 
     Args:
         path: the file. Its folder must exist.
@@ -52,157 +54,79 @@ class TrialStore:
         StoreError: not a trial store, a newer version's, damaged, or not writable.
     """
 
-    def __init__(self, path: str | Path | None = None, *, must_exist: bool = False) -> None:
-        self.path = None if path is None else Path(path).expanduser()
-        self._lock = threading.RLock()  # a background search and a notebook cell may share one connection
-        if self.path is not None:
-            check_path(self.path, must_exist)
-        with self._errors():
-            self._db = sqlite3.connect(
-                ":memory:" if self.path is None else self.path,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            try:
-                self._open()
-            except BaseException:
-                self._db.close()
-                raise
+    # ---- measurements ---------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        db = self._db
-        db.execute("PRAGMA trusted_schema=OFF")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        app = db.execute("PRAGMA application_id").fetchone()[0]
-        if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            db.execute("BEGIN IMMEDIATE")
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:  # nobody was faster
-                for statement in SCHEMA.split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            db.execute("COMMIT")
-        elif app != APPLICATION_ID:
-            raise StoreError(f"{self._name} is a database but no dnc trial store: give another path")
-        elif version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self._name} was written by a newer dnc (store version {version}, this one reads up to "
-                f"{SCHEMA_VERSION}): update dnc, or give another path"
-            )
-        elif self.path is not None:
-            check_whole(db, self.path, self._name)
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA foreign_keys=ON")
+    def training(self, *keys: str) -> dict[str, Any] | None:
+        """The record of the first of the keys under which a training is recorded, or None.
 
-    @property
-    def _name(self) -> str:
-        return "the trial store" if self.path is None else f"store={str(self.path)!r}"
+        One look-up for all of them: a training may be recorded as whole, as ended early, or as failed on this machine.
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            text = " ".join(str(error).split())
-            raise StoreError(f"{self._name} cannot be used ({text}): {remedy(text)}") from error
-
-    def _plain(self, text: object) -> Any:
-        """What a JSON column holds."""
-        try:
-            return json.loads(text)  # type: ignore[arg-type]
-        except (ValueError, TypeError, RecursionError):
-            raise StoreError(f"{self._name} is damaged: restore a copy, or give another path") from None
-
-    def close(self) -> None:
-        """Close the file. Closing twice does no harm."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    # ---- reading and writing rows ---------------------------------------------------------------
-
-    def _one(self, sql: str, *args: object) -> tuple[Any, ...] | None:
-        with self._lock, self._errors():
-            return self._db.execute(sql, args).fetchone()
-
-    def _all(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
-        with self._lock, self._errors():
-            return self._db.execute(sql, args).fetchall()
-
-    def _write(self, sql: str, *args: object) -> None:
-        with self._lock, self._errors():
-            self._db.execute(sql, args)  # autocommit: each row is durable when this returns
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock, self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk ends it by itself
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def training(self, key: str) -> dict[str, Any] | None:
-        """The record of a training, or None: config, status, reason, val_acc, seconds, curve, machine, created."""
-        names = ("config", "epochs", "status", "reason", "val_acc", "seconds", "curve", "machine", "created")
-        row = self._one(f"SELECT {','.join(names)} FROM trainings WHERE key=?", key)
-        return None if row is None else dict(zip(names, row, strict=True))
+        Returns:
+            key, config, epochs, status, reason, val_acc, seconds, curve, machine, created.
+        """
+        marks = ",".join("?" * len(keys))
+        rows = self._all(f"SELECT {','.join(TRAINING_COLUMNS)} FROM trainings WHERE key IN ({marks})", *keys)
+        row_of = {row[0]: row for row in rows}
+        first = next((row_of[key] for key in keys if key in row_of), None)
+        return None if first is None else dict(zip(TRAINING_COLUMNS, first, strict=True))
 
     def add_training(
         self, key: str, identity: Mapping[str, Any], record: Mapping[str, Any], *, replace_failed: bool = False
     ) -> dict[str, Any]:
-        """Keep a training unless its key is there already; returns the record that now stands.
+        """Record a training unless its key is there already; returns the record that now stands, as `training` does.
 
         Only a failed one is ever replaced, and only if that is asked for.
+
+        Raises:
+            StoreError: it could not be recorded.
         """
         if replace_failed:
             self._write("DELETE FROM trainings WHERE key=? AND status='failed'", key)
-        self._write(
-            "INSERT OR IGNORE INTO trainings VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            key, identity["data"], json.dumps(identity["config"], sort_keys=True), identity["epochs"],
-            identity["train_seed"], identity["engine"], record["status"], record["reason"], record["val_acc"],
-            record["seconds"], record["curve"], record["machine"], now(),
-        )  # fmt: skip
-        kept = self.training(key)
-        if kept is None:
-            raise StoreError(f"{self._name} lost a row that was just written: check the disk")
-        return kept
+        row = {
+            "key": key,
+            "data": identity["data"],
+            "config": json.dumps(identity["config"], sort_keys=True),
+            "epochs": identity["epochs"],
+            "train_seed": identity["train_seed"],
+            "engine": identity["engine"],
+            "status": str(record["status"]),
+            "reason": record["reason"],
+            "val_acc": as_real(record["val_acc"]),
+            "seconds": as_real(record["seconds"]),
+            "curve": record["curve"],
+            "machine": record["machine"],
+            "created": now(),
+        }
+        if self._insert("trainings", *row.values()):
+            return {name: row[name] for name in TRAINING_COLUMNS}
+        standing = self.training(key)
+        if standing is None:
+            raise StoreError(f"{self._name} neither took a row nor has it: check the disk")
+        return standing
 
     def timing(self, key: str) -> dict[str, Any] | None:
         """The timing's fields as `Timing` names them, or None."""
         row = self._one("SELECT timing FROM timings WHERE key=?", key)
-        return None if row is None else self._plain(row[0])
+        return None if row is None else self._from_json(row[0])
 
     def add_timing(self, key: str, subject: Mapping[str, Any], timing: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a timing unless its key is there already; returns the one that now stands."""
-        self._write(
-            "INSERT OR IGNORE INTO timings VALUES (?,?,?,?,?,?,?)",
-            key,
-            json.dumps(subject, sort_keys=True),
-            timing["machine"],
-            timing["engine"],
-            timing["t_tr"],
-            json.dumps(timing),
-            now(),
-        )
+        """Record a timing unless its key is there already; returns the one that now stands."""
+        text = json.dumps(timing)
+        described = json.dumps(subject, sort_keys=True)
+        if self._insert("timings", key, described, timing["machine"], timing["engine"], timing["t_tr"], text, now()):
+            return self._from_json(text)  # what a later reader will see, e.g. lists instead of tuples
         return self.timing(key) or dict(timing)
 
     def clock(self, machine: str, engine: str) -> dict[str, Any] | None:
-        """The reference step time of a machine and engine, as `Calibration` names its fields, or None."""
+        """The calibration of a machine and engine, as `Calibration` names its fields, or None."""
         row = self._one("SELECT clock FROM clocks WHERE machine=? AND engine=?", machine, engine)
-        return None if row is None else self._plain(row[0])
+        return None if row is None else self._from_json(row[0])
 
     def add_clock(self, machine: str, engine: str, clock: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a reference step time unless there is one; returns the one that now stands."""
-        self._write("INSERT OR IGNORE INTO clocks VALUES (?,?,?,?)", machine, engine, json.dumps(clock), now())
+        """Record a calibration unless there is one; returns the one that now stands."""
+        text = json.dumps(clock)
+        if self._insert("clocks", machine, engine, text, now()):
+            return self._from_json(text)
         return self.clock(machine, engine) or dict(clock)
 
     def metric(self, key: str) -> float | None:
@@ -211,16 +135,15 @@ class TrialStore:
         return None if row is None else float(row[0])
 
     def add_metric(self, key: str, name: str, subject: Mapping[str, Any], value: float) -> float:
-        """Keep a metric's value unless there is one; returns the one that now stands."""
-        text = json.dumps(subject, sort_keys=True)
-        self._write("INSERT OR IGNORE INTO metrics VALUES (?,?,?,?,?)", key, name, text, value, now())
-        kept = self.metric(key)
-        return value if kept is None else kept
+        """Record a metric's value unless there is one; returns the one that now stands."""
+        inserted = self._insert("metrics", key, name, json.dumps(subject, sort_keys=True), value, now())
+        standing = as_real(value) if inserted else self.metric(key)
+        return value if standing is None else standing
 
     # ---- searches ------------------------------------------------------------------------------
 
     def begin_search(self, search: str, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-        """Record that a search runs; running it again keeps its row, and its steps take their old places."""
+        """Record that a search runs; running it again keeps its row, and its steps replace those it took before."""
         with self._transaction():
             self._db.execute(
                 "INSERT OR IGNORE INTO searches VALUES (?,?,?,'running',?,NULL)",
@@ -237,7 +160,7 @@ class TrialStore:
         One that had finished before stays finished when it is run again and stopped. One that finishes now has taken
         `steps[stage]` steps; those beyond, of an earlier run that took others, are dropped.
         """
-        row = (status, json.dumps(facts), now(), search)
+        row = (str(status), json.dumps(facts), now(), search)
         with self._transaction():
             if status != "finished":
                 self._db.execute(
@@ -252,13 +175,14 @@ class TrialStore:
 
     def add_visit(self, search: str, row: Mapping[str, Any]) -> None:
         """Record a step of a search; the same step of a search that is run again takes its place."""
-        names = ("stage", "step", "substage", "config", "status", "reason", "training", "timing", "n_params", "metrics",
-                 "mu", "sigma", "ei")  # fmt: skip
-        columns, values = ",".join(names), tuple(row[name] for name in names)
-        where = (search, row["stage"], row["step"])
-        if self._one(f"SELECT {columns} FROM visits WHERE search=? AND stage=? AND step=?", *where) == values:
-            return  # a search that is run again writes nothing: each write waits for the disk
-        marks = ",?" * len(names)
+        row = {**row, "status": str(row["status"])}
+        values = tuple(row[name] for name in VISIT_COLUMNS)
+        columns, place = ",".join(VISIT_COLUMNS), (search, row["stage"], row["step"])
+        # A search that is run again writes nothing. An upsert that changes nothing would not wait for the disk either,
+        # but for whoever else writes to the store; a reader waits for neither.
+        if self._one(f"SELECT {columns} FROM visits WHERE search=? AND stage=? AND step=?", *place) == values:
+            return
+        marks = ",?" * len(VISIT_COLUMNS)
         self._write(f"INSERT OR REPLACE INTO visits (search,{columns}) VALUES (?{marks})", search, *values)
 
     def visits(self, search: str) -> list[dict[str, Any]]:
@@ -285,11 +209,11 @@ class TrialStore:
         """
         row = self._one("SELECT id, spec, facts, status, created, finished FROM searches WHERE id=?", search)
         if row is None:
-            known = [r[0] for r in self._all("SELECT id FROM searches ORDER BY created")]
-            listing = ", ".join(known[:8]) + (" …" if len(known) > 8 else "") if known else "none"
-            raise StoreError(f"search {search!r} is not in {self._name}: it holds {listing}")
-        return {**dict(zip(("id", "spec", "facts", "status", "created", "finished"), row, strict=True)),
-                "spec": self._plain(row[1]), "facts": self._plain(row[2])}  # fmt: skip
+            ids = [r[0] for r in self._all("SELECT id FROM searches ORDER BY created")]
+            names = ", ".join(ids[:8]) + (" …" if len(ids) > 8 else "") if ids else "none"
+            raise StoreError(f"search {search!r} is not in {self._name}: it holds {names}")
+        fields = dict(zip(("id", "spec", "facts", "status", "created", "finished"), row, strict=True))
+        return {**fields, "spec": self._from_json(row[1]), "facts": self._from_json(row[2])}
 
     def searches(self) -> pd.DataFrame:
         """All searches, oldest first: id, data, family, penalty, wc, seed, epochs, visits, status, created."""
@@ -297,7 +221,7 @@ class TrialStore:
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
-        return {t: int((self._one(f"SELECT count(*) FROM {t}") or (0,))[0]) for t in TABLES}
+        return {table: int((self._one(f"SELECT count(*) FROM {table}") or (0,))[0]) for table in TABLES}
 
     def check(self) -> dict[str, int]:
         """Read the whole file: its structure, and whether its rows are what they say. Returns the rows of each table.
@@ -306,11 +230,11 @@ class TrialStore:
             StoreError: it is damaged.
         """
         with self._lock, self._errors():
-            found = list(islice(damage(self._db), 4))
-        if found:
+            problems = list(islice(damage(self._db), 4))  # one more than is shown, to know whether there are more
+        if problems:
             raise StoreError(
-                f"{self._name} is damaged ({'; '.join(found[:3])}{' …' if found[3:] else ''}): restore a copy, or "
-                "give another path"
+                f"{self._name} is damaged ({'; '.join(problems[:3])}{' …' if problems[3:] else ''}): restore a copy, "
+                "or give another path"
             )
         return self.counts()
 

@@ -34,8 +34,7 @@ CREATE TABLE visits (
     mu REAL, sigma REAL, ei REAL, PRIMARY KEY (search, stage, step));
 """
 
-
-BUSY_SECONDS = 30.0
+BUSY_SECONDS = 30.0  # how long to wait for another process that writes
 
 
 def remedy(text: str) -> str:
@@ -47,7 +46,7 @@ def remedy(text: str) -> str:
     if "readonly" in text:
         return "it is read-only: give a path in a folder that you may write to"
     if any(sign in text for sign in ("not a database", "malformed", "corrupt", "decode", "no such", "unsupported")):
-        return "it is damaged or no trial store: give another path, or restore a copy"
+        return "it is damaged, or not a trial store: give another path, or restore a copy"
     return "check the path and its permissions"
 
 
@@ -57,7 +56,7 @@ def check_whole(db: sqlite3.Connection, path: Path, name: str) -> None:
     Raises:
         StoreError: it is shorter than it says.
     """
-    db.execute("BEGIN")  # nobody writes between the two sizes
+    db.execute("BEGIN")  # a read lock, so that nobody writes between the two sizes
     try:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         states = db.execute("PRAGMA page_count").fetchone()[0] * db.execute("PRAGMA page_size").fetchone()[0]
@@ -74,7 +73,7 @@ def check_path(path: Path, must_exist: bool) -> None:
     """Refuse a path that cannot be a trial store, without touching it.
 
     Raises:
-        StoreError: a folder, a missing folder, or a file that is no database.
+        StoreError: a folder, a missing folder, or a file that is not a database.
     """
     if path.is_dir():
         raise StoreError(f"store={str(path)!r} is a folder: give a file in it, e.g. {str(path / 'trials.db')!r}")
@@ -90,7 +89,7 @@ def check_path(path: Path, must_exist: bool) -> None:
     except OSError as error:
         raise StoreError(f"store={str(path)!r} cannot be read ({error.strerror}): check its permissions") from None
     if head != b"SQLite format 3\x00" and (head or must_exist):  # an empty file may become one
-        raise StoreError(f"store={str(path)!r} is no trial store: give another path")
+        raise StoreError(f"store={str(path)!r} is not a trial store: give another path")
 
 
 def now() -> str:

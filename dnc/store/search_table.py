@@ -20,7 +20,7 @@ COLUMNS = ("id", "data", "family", "penalty", "wc", "seed", "epochs", "optimizer
 
 
 def searches_frame(rows: Sequence[tuple[Any, ...]], name: str) -> pd.DataFrame:
-    """One line a search, from what `SELECT` gives.
+    """One row per search, from what `SELECT` gives.
 
     Raises:
         StoreError: a search's row is damaged.

@@ -122,7 +122,7 @@ def test_wrong_usage_is_one_line_and_writes_nothing(
 
 def test_folders_and_stores_that_cannot_be(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text that is long enough to be no database")
-    for flag, message in (("--out", "is a file; give a folder"), ("--store", "is no trial store")):
+    for flag, message in (("--out", "is a file; give a folder"), ("--store", "is not a trial store")):
         status, out, err = call(capsys, *FLAGS, flag, str(tmp_path / "file"))
         assert (status, out, err.count("\n")) == (reproduce.USAGE if flag == "--out" else reproduce.FAILED, "", 1)
         assert message in err

@@ -1,4 +1,4 @@
-"""The trial store: rows survive, are never changed, and a file that is no trial store is refused."""
+"""The trial store: rows survive, are never changed, and a file that is not a trial store is refused."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_two_connections_read_back_the_same_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"not a database at all", "is no trial store"),
-        (b"SQLite format 3\x00" + b"\x01" * 200, "damaged or no trial store|is a database but|is damaged"),
+        (b"not a database at all", "is not a trial store"),
+        (b"SQLite format 3\x00" + b"\x01" * 200, "damaged, or not a trial store|is a database, but|is damaged"),
     ],
 )
 def test_wrong_files_are_refused_and_not_touched(tmp_path: Path, content: bytes, message: str) -> None:
@@ -84,7 +84,7 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE notes (text TEXT)")
     db.close()
-    with pytest.raises(StoreError, match="no dnc trial store"):
+    with pytest.raises(StoreError, match="not a dnc trial store"):
         Store(path)
 
 

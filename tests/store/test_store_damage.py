@@ -74,7 +74,7 @@ def test_an_old_store_still_serves_as_a_cache(old: Path, monkeypatch: pytest.Mon
 def test_a_cut_store_is_refused_and_not_touched(old: Path, part: float) -> None:
     whole = old.read_bytes()
     old.write_bytes(whole[: int(len(whole) * part)])
-    with pytest.raises(StoreError, match=r"has been cut off at [\d,]+ of [\d,]+ bytes: restore|is damaged or"):
+    with pytest.raises(StoreError, match=r"has been cut off at [\d,]+ of [\d,]+ bytes: restore|is damaged, or"):
         open_store(old)
     assert old.read_bytes() == whole[: int(len(whole) * part)]
 
@@ -82,7 +82,7 @@ def test_a_cut_store_is_refused_and_not_touched(old: Path, part: float) -> None:
 def test_an_empty_file_becomes_a_store_but_is_none_to_open(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     path.touch()
-    with pytest.raises(StoreError, match="is no trial store"):
+    with pytest.raises(StoreError, match="is not a trial store"):
         open_store(path)
     with Store(path) as store:
         assert store.check()["trainings"] == 0
@@ -273,7 +273,7 @@ def test_a_read_only_folder_can_be_read_and_refuses_writes() -> None:
 
 
 def test_a_store_that_another_process_keeps_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dnc.store.rows.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("dnc.store.database.BUSY_SECONDS", 0.05)
     path = tmp_path / "t.db"
     with Store(path) as store:
         key = add(store, 0)
