@@ -32,6 +32,7 @@ from dnc.data.dataset import Dataset
 from dnc.errors import DataError
 from dnc.searches.archive import Store
 from dnc.searches.result import SearchResult
+from dnc.searches.settings import Method
 from dnc.searches.sweep import WCS, Sweep
 from dnc.training.engine import machine_name, select_engine
 from dnc.workers.pool import Workers
@@ -62,7 +63,7 @@ class Setting:
         self,
         wc: float,
         seed: int,
-        method: str,
+        method: Method,
         batch: int,
         store: Store | None = None,
         workers: Workers | int = WORKERS,
@@ -152,7 +153,8 @@ def times(setting: Setting, wc: float, seed: int, five: bool) -> None:
     print("|---" * 11 + "|")
     name = f"plain, w_c = {wc:g} ({plain.proposing:.0f} s of it proposing)"
     print(f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | 1 | 1 | {plain.f:.4f} | {numbers} |", flush=True)
-    for method, batch, early in (("paper", 1, False), ("fast", 2, False), ("fast", 2, True)):
+    arms: list[tuple[Method, int, bool]] = [("paper", 1, False), ("fast", 2, False), ("fast", 2, True)]
+    for method, batch, early in arms:
         result, own = clocked(lambda m=method, b=batch, e=early: setting.search(wc, seed, m, b, early_stop=e))
         name = f'search(method="{method}", batch={batch}{", early_stop=True" if early else ""})'
         print(row(name, own, cost, [result]), flush=True)

@@ -31,6 +31,7 @@ from dnc.data.augment import Augmenter
 from dnc.data.dataset import Dataset
 from dnc.errors import DataError
 from dnc.models.predict import predict_logits
+from dnc.searches.settings import Device
 from dnc.training.engine import Engine, machine_name, select_engine
 from dnc.training.loop import run_epoch, train
 from dnc.training.stepper import EagerStepper
@@ -266,7 +267,7 @@ def settle() -> None:
 # ---- a search ---------------------------------------------------------------------------------------------------
 
 
-def search_report(images: int, epochs: int, device: str) -> str:
+def search_report(images: int, epochs: int, device: Device) -> str:
     """A CNN search of CIFAR-10: what it found and what it took, or why it could not be run."""
     try:
         data = dnc.load_data("cifar10", n_train=images, n_val=max(1, images // 4), augment=True, download=False)

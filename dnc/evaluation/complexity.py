@@ -81,7 +81,9 @@ class ComplexityMeter:
             raise SearchError(f"t_tr of {config} could not be measured: {self.failures[key]}")
         return times[key]
 
-    def times(self, configs: Sequence[Config], hopeless: Callable[[Config], bool] = lambda c: False) -> dict[str, float]:
+    def times(
+        self, configs: Sequence[Config], hopeless: Callable[[Config], bool] = lambda c: False
+    ) -> dict[str, float]:
         """t_tr by timing key, looked up or measured; those that cannot be measured are left out.
 
         Args:

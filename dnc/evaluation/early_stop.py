@@ -37,20 +37,22 @@ class EarlyStop:
     """
 
     def __init__(self, trials: Iterable[Trial], epochs: int) -> None:
+        # only whole curves: those that were ended are the ones that came down least, and would make rho too small
         curves = [best_errors(t.curve) for t in trials if t.ok and len(t.curve) == epochs]
         enough = len(curves) >= MIN_CURVES
+        # (curves, E - 1): an error that was zero cannot come down any more
         shrunk = [[e[-1] / error if error > 0 else 1.0 for error in e[:-1]] for e in curves] if enough else []
         self._rho = [min(column) for column in zip(*shrunk, strict=True)]
         self._typical = [statistics.median(column) for column in zip(*shrunk, strict=True)]
 
-    def limits(self, room: float) -> ErrorLimits:
-        """The limits of a training whose error must come down to `room` (the best f less its own w_c c / c_0).
+    def limits(self, error_to_beat: float) -> ErrorLimits:
+        """The limits of a training whose error must come down to this one: the best f less its own w_c c / c_0.
 
         Shape (E - 1,); empty where too little is known for a judgement.
         """
-        if not math.isfinite(room):
+        if not math.isfinite(error_to_beat):
             return ()
-        return tuple(room / rho**MARGIN if rho > 0 else math.inf for rho in self._rho)
+        return tuple(error_to_beat / rho**MARGIN if rho > 0 else math.inf for rho in self._rho)
 
     def expected_error(self, curve: Sequence[Epoch]) -> float:
         """The error that a curve cut short would typically have come down to; what the search's model is told."""

@@ -34,7 +34,10 @@ STACK_NODES = 100  # up to so many hidden nodes a perceptron is narrow: measured
 class Evaluation(Protocol):
     """What gives a search its trials: training (`Evaluator`), or a function (`InjectedEvaluator`)."""
 
-    early_stopping: bool  # whether it can end trainings by `limits_for`
+    @property
+    def early_stopping(self) -> bool:
+        """Whether it can end trainings by `limits_for`."""
+        ...
 
     def references(self, config: Config) -> dict[str, float]:
         """c_0 by metric: the complexities of the space's reference config, which is not trained."""

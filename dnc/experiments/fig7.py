@@ -24,6 +24,7 @@ from dnc.searches.archive import Store, open_store
 from dnc.searches.estimate import duration, estimate
 from dnc.searches.parallel import MultiProgress, run_all
 from dnc.searches.search import search
+from dnc.searches.settings import OptimizerName
 from dnc.searches.stages import grid_steps
 from dnc.space import CNNSpace, MLPSpace
 from dnc.workers.pool import Workers
@@ -64,7 +65,7 @@ class Arm(NamedTuple):
     """A way to search: the optimizer, and how its n1 + n2 trials are divided."""
 
     name: str
-    optimizer: str
+    optimizer: OptimizerName
     n1: int
     n2: int
     label: str

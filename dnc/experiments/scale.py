@@ -13,6 +13,7 @@ from dnc.data import load_data
 from dnc.errors import ArgumentError, check_choice
 from dnc.experiments.statistics import Verdict
 from dnc.searches.archive import Store
+from dnc.searches.settings import Device
 from dnc.space import Space
 from dnc.store.schema import check_path
 from dnc.training.engine import Engine, select_engine
@@ -84,7 +85,7 @@ class Options:
     scale: str | None = None
     seed: int = 0
     workers: int | str = "auto"
-    device: str = "auto"
+    device: Device = "auto"
     data_root: Path | None = None
     store: Path | None = None
     out: Path = Path("figures")

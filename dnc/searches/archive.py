@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dnc.config import Config
 from dnc.errors import StoreError, short_repr
-from dnc.evaluation.evaluator import trial_from_record
+from dnc.evaluation.evaluator import completed_trial
 from dnc.objective import METRICS, Objective
 from dnc.searches.result import SearchResult
 from dnc.space import space_from_dict
 from dnc.store.rows import TrialStore
-from dnc.trial import Visit
+from dnc.trial import Trial, TrialStatus, Visit
 
 
 class Store(TrialStore):
@@ -26,6 +27,10 @@ class Store(TrialStore):
 
     Raises:
         StoreError: not a trial store, a newer version's, damaged, or not writable.
+
+    >>> with Store() as store:
+    ...     len(store.searches())
+    0
     """
 
     def result(self, search: str) -> SearchResult:
@@ -42,6 +47,10 @@ def open_store(path: str | Path) -> Store:
 
     Raises:
         StoreError: no such file, or not a trial store.
+
+    >>> open_store("no such file.db")
+    Traceback (most recent call last):
+    dnc.errors.StoreError: store='no such file.db' does not exist: give the path of a trial store
     """
     return Store(path, must_exist=True)
 
@@ -74,8 +83,17 @@ def _rebuilt(store: TrialStore, search: str, row: Mapping[str, Any]) -> SearchRe
 
 
 def _visit_from_row(row: Mapping[str, Any]) -> Visit:
-    config = Config.from_json(row["config"])
-    metrics: dict[str, float] = json.loads(row["metrics"])
-    trial = trial_from_record(config, row["training"], dict(row), row["t_tr"], row["n_params"], metrics)
-    model = {k: float("nan") if row[k] is None else float(row[k]) for k in ("mu", "sigma", "ei")}
-    return Visit(row["stage"], row["substage"], row["step"], trial, model["mu"], model["sigma"], model["ei"])
+    t_tr = math.nan if row["t_tr"] is None else float(row["t_tr"])
+    planned = Trial(
+        Config.from_json(row["config"]),
+        math.nan,
+        t_tr,
+        row["n_params"],
+        status=TrialStatus.PLANNED,
+        metrics=json.loads(row["metrics"]),
+        key=row["training"],
+        cached=True,
+    )
+    trial = completed_trial(planned, row["training"], row)
+    mu, sigma, ei = (math.nan if row[name] is None else float(row[name]) for name in ("mu", "sigma", "ei"))
+    return Visit(row["stage"], row["substage"], row["step"], trial, mu, sigma, ei)

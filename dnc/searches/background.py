@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
-from dnc.bayesopt.optimizer import N1, N3
+from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.data.dataset import Dataset
 from dnc.errors import SearchError
 from dnc.searches.progress import Progress
 from dnc.searches.result import SearchResult
 from dnc.searches.search import SearchStopped, run_search
 from dnc.searches.settings import (
-    N2,
     Device,
     Method,
     OptimizerName,
@@ -29,7 +28,15 @@ from dnc.trial import Trial
 
 
 class SearchHandle:
-    """A running search: `.progress`, `.stop()`, `.result()`, `.done`."""
+    """A running search, as `dnc.start` gives it: `.progress`, `.stop()`, `.result()`, `.done`.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=200, n_val=100)
+    >>> handle = dnc.start(data, dnc.MLPSpace(nodes=(8, 32)), penalty="n_params", epochs=1, n1=2, n2=1, workers=0)
+    >>> result = handle.result()  # waits for it
+    >>> handle
+    <search: ended; .result() gives what it found>
+    """
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop

@@ -47,10 +47,11 @@ def open_resources(resources: Resources) -> OpenResources:
         ArgumentError: workers are neither a number, "auto" nor a `Workers`.
         StoreError: the store cannot be used.
     """
-    own = not isinstance(resources.workers, Workers)
-    device = select_engine(resources.device).device
-    pool = Workers(count_workers(resources.workers, device)) if own else resources.workers
-    return OpenResources(open_or_keep(resources.store), pool, own)
+    store = open_or_keep(resources.store)
+    if isinstance(resources.workers, Workers):
+        return OpenResources(store, resources.workers, own_workers=False)
+    count = count_workers(resources.workers, select_engine(resources.device).device)
+    return OpenResources(store, Workers(count), own_workers=True)
 
 
 def open_or_keep(store: StoreLike) -> Store:
@@ -159,9 +160,7 @@ def check_data(data: object) -> Dataset:
     if data is None:
         raise ArgumentError("data=None is not allowed: give a dnc.Dataset, e.g. dnc.load_data('digits')")
     if not isinstance(data, Dataset):
-        raise ArgumentError(
-            f"data={short_repr(data)} is not a dnc.Dataset: see dnc.load_data and Dataset.from_arrays"
-        )
+        raise ArgumentError(f"data={short_repr(data)} is not a dnc.Dataset: see dnc.load_data and Dataset.from_arrays")
     if not (data.n_train and data.n_val):
         raise ArgumentError(
             f"data {data.name!r} has {data.n_train} training and {data.n_val} validation samples: "

@@ -40,15 +40,14 @@ def run_all(
                 for future in unfinished:
                     future.cancel()
     failures = [e for f in futures if not f.cancelled() and (e := f.exception()) is not None]
-    for error in sorted(
-        failures, key=lambda e: isinstance(e, KeyboardInterrupt)
-    ):  # a failure stops the others, not so around
+    # a failure stops the others, which then end with a KeyboardInterrupt: the failure is the one to report
+    for error in sorted(failures, key=lambda e: isinstance(e, KeyboardInterrupt)):
         raise error
     return [f.result() for f in futures]
 
 
 class MultiProgress:
-    """Progress of many searches: steps done, and the time left judged by the trainings still to do.
+    """One progress bar for many searches: steps done, and the time left judged by the trainings still to do.
 
     Args:
         new: trainings that each search needs at most, beyond what it shares with those before it.
@@ -58,7 +57,7 @@ class MultiProgress:
     def __init__(self, new: Sequence[int], show: bool = True) -> None:
         self._new = list(new)
         self._done, self._total, self._trained = ([0] * len(new) for _ in range(3))
-        self._begun = time.perf_counter()
+        self._started = time.perf_counter()
         self._lock = threading.Lock()
         self._bar: Any = None
         if show:
@@ -99,7 +98,7 @@ class MultiProgress:
         live = [t > 0 for t in self._trained]  # what is only looked up takes no time and says nothing of it
         shares = zip(live, self._new, self._done, self._total, strict=True)
         worked = sum(n * d / t for trains, n, d, t in shares if trains)
-        return (time.perf_counter() - self._begun) * self.left / worked if worked else None
+        return (time.perf_counter() - self._started) * self.left / worked if worked else None
 
     def __enter__(self) -> MultiProgress:
         return self

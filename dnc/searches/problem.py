@@ -48,6 +48,7 @@ class Problem:
     Attributes:
         settings: the `SearchSettings`; stages take n1, n2 and n3 as arguments of their own.
         resources: the `Resources`.
+        stop: the event.
 
     Raises:
         ArgumentError: a value outside its range.
@@ -96,7 +97,7 @@ class Problem:
         )
         self.data = data if data is None and evaluate is not None else check_data(data)
         self.history, self.observer = tuple(history), observer or ignore
-        self._stop, self._evaluate, self._complexities = stop or threading.Event(), evaluate, measure
+        self.stop, self._evaluate, self._complexities = stop or threading.Event(), evaluate, measure
         if evaluate is not None and measure is None and method == "fast":
             raise ArgumentError('measure=None is not allowed with evaluate= and method="fast": give Config -> Trial')
         if evaluate is not None and reference is None:
@@ -115,7 +116,7 @@ class Problem:
         seen = check_study(self.data, space, settings, self.resources)
         return make_study(
             seen, space, settings, self.resources, self._opened,
-            history=self.history, stopped=self._stop.is_set, observer=self.observer,
+            history=self.history, stopped=self.stop.is_set, observer=self.observer,
         )  # fmt: skip
 
     def _injected_study(self, space: Space, settings: SearchSettings, evaluate: TrialFunction) -> Study:
@@ -124,7 +125,7 @@ class Problem:
             self._complexities if settings.method == "fast" else None,
             settings.penalty,
             float(settings.reference or 0),
-            self._stop.is_set,
+            self.stop.is_set,
         )
         seen = None if self.data is None else family_view(self.data, space)
         return Study(seen, space, settings, evaluator, self.history, self.observer)

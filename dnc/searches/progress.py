@@ -24,6 +24,9 @@ class Progress:
         best_f: smallest f so far; infinity before the first trial.
         elapsed: wall seconds so far.
         remaining: predicted wall seconds to go; None before the first training.
+
+    >>> Progress(stage=1, done=3, total=65, cached=0, best_f=0.21, elapsed=12.0, remaining=248.0).done
+    3
     """
 
     stage: int
@@ -48,12 +51,10 @@ class Reporter:
         label: text before the bar.
     """
 
-    def __init__(
-        self, planned: Mapping[int, int], objective: Objective, show: ProgressOption, label: str = ""
-    ) -> None:
+    def __init__(self, planned: Mapping[int, int], objective: Objective, show: ProgressOption, label: str = "") -> None:
         self._planned, self._objective, self._show, self._label = dict(planned), objective, show, label
         self._done = dict.fromkeys(planned, 0)
-        self._cached, self._best, self._begun = 0, float("inf"), time.perf_counter()
+        self._cached, self._best, self._started = 0, float("inf"), time.perf_counter()
         self._lock = threading.Lock()
         self._bar: Any = None
         if show is True:
@@ -86,7 +87,7 @@ class Reporter:
 
     def _state(self, stage: int) -> Progress:
         done, total = sum(self._done.values()), sum(self._planned.values())
-        elapsed = time.perf_counter() - self._begun
+        elapsed = time.perf_counter() - self._started
         trained = done - self._cached  # looked-up steps cost nothing and tell nothing about the time to go
         remaining = elapsed / trained * (total - done) if trained else None
         return Progress(stage, done, total, self._cached, self._best, elapsed, remaining)

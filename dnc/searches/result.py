@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from dnc.config import Config
 from dnc.errors import ArgumentError, SearchError, StoreError, check_choice, check_int
 from dnc.objective import METRICS, Objective
-from dnc.searches.stages import best_visits
-from dnc.searches.table import TrialTable, visit_frame
+from dnc.searches.table import TrialTable, best_visits, visit_frame
 from dnc.space import Space
 from dnc.store.rows import TrialStore
 from dnc.training.clock import Calibration
 from dnc.training.engine import machine_id, select_engine
-from dnc.trial import Trial, Visit
+from dnc.trial import SearchStatus, Trial, Visit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +36,13 @@ class Best:
         f: the objective (eq. 1).
         stage: the stage that found it.
         trial: the whole measurement.
+
+    >>> from dnc import CNN, Config, Trial
+    >>> config = Config(CNN(channels=(16, 32)))
+    >>> trial = Trial(config, val_acc=0.9, t_tr=2.0, n_params=5000)
+    >>> print(Best(config, 0.9, 2.0, 5000, f=0.15, stage=1, trial=trial))
+    f = 0.1500: CNN 16-32; lr 0.001, weight decay 0, batch 256
+      validation accuracy 90.00%, t_tr 2 s per epoch, 5,000 parameters (stage 1)
     """
 
     config: Config
@@ -50,7 +56,7 @@ class Best:
     def __str__(self) -> str:
         return (
             f"f = {self.f:.4f}: {self.config}\n  validation accuracy {self.val_acc:.2%}, "
-            f"t_tr {self.t_tr:.4g} s an epoch, {self.n_params:,} parameters (stage {self.stage})"
+            f"t_tr {self.t_tr:.4g} s per epoch, {self.n_params:,} parameters (stage {self.stage})"
         )
 
 
@@ -65,9 +71,20 @@ class SearchResult:
         space: the search space.
         objective: f with its w_c, penalty and c_0.
         visits: every step, in order.
-        status: "finished", "stopped" or "running".
+        status: "finished", "stopped", "failed" or "running".
         data: the data set, if it is at hand.
         store: where the trials are.
+        table: the distinct trials as columns.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=200, n_val=100)
+    >>> result = dnc.search(data, dnc.MLPSpace(nodes=(8, 32)), wc=0.1, penalty="n_params", epochs=1,
+    ...                     n1=2, n2=1, workers=0, progress=False)
+    >>> result.best.f == result.trials.f.min()
+    True
+    >>> cheaper = result.rescore(wc=100)  # the same trials under another w_c: trains nothing
+    >>> bool(cheaper.best.n_params <= result.best.n_params)
+    True
     """
 
     id: str
@@ -76,7 +93,7 @@ class SearchResult:
     space: Space
     objective: Objective
     visits: tuple[Visit, ...]
-    status: str = "finished"
+    status: str = SearchStatus.FINISHED
     data: Dataset | None = None
     store: TrialStore | None = None
     table: TrialTable = field(default=None, repr=False)  # type: ignore[assignment]
@@ -133,10 +150,10 @@ class SearchResult:
         name = check_choice("penalty", penalty or self.objective.penalty, METRICS)
         self.table.complexity(name)
         if reference is None:
-            known = {**self.facts.get("references", {}), self.objective.penalty: self.objective.reference}
-            if name not in known:
+            references = {**self.facts.get("references", {}), self.objective.penalty: self.objective.reference}
+            if name not in references:
                 raise ArgumentError(f"c_0 of penalty={name!r} is not known here: give reference=")
-            reference = float(known[name])
+            reference = float(references[name])
         objective = Objective(self.objective.wc if wc is None else wc, name, reference)
         return replace(self, objective=objective)
 
@@ -211,7 +228,7 @@ class SearchResult:
         return Ensemble(tuple(fitted), self._data(data))
 
     def _clock(self, device: str) -> Calibration | None:
-        """The clock of the search, if its store is at hand and was used on this machine."""
+        """The calibration of the search's clock, if its store is at hand and was used on this machine."""
         engine = select_engine(device, family=self.space.family)
         try:
             row = None if self.store is None else self.store.clock(machine_id(engine), engine.id)
@@ -220,11 +237,11 @@ class SearchResult:
         return None if row is None else Calibration(**{**row, "blocks": ()})
 
     def _data(self, data: Dataset | None) -> Dataset:
-        found = data if data is not None else self.data
-        if found is None:
+        own = data if data is not None else self.data
+        if own is None:
             name = self.spec.get("data", {}).get("name", "the same")
             raise ArgumentError(f"this result was opened without its data: give data=, the data set {name!r}")
-        return found
+        return own
 
     def __str__(self) -> str:
         o = self.objective

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
-from dnc.bayesopt.optimizer import N1, N3
+from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.config import Architecture
 from dnc.data.dataset import Dataset
 from dnc.errors import StoreError, check_float
@@ -20,7 +20,6 @@ from dnc.searches.progress import ProgressOption
 from dnc.searches.recording import Recording
 from dnc.searches.result import SearchResult
 from dnc.searches.settings import (
-    N2,
     Device,
     Method,
     OptimizerName,

@@ -6,14 +6,14 @@ in the store; resources do not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
-from dnc.bayesopt.optimizer import N1, N3
+from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.config import assign
 from dnc.data.readers import machine_memory
 from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
@@ -28,7 +28,7 @@ Device = Literal["auto", "cpu", "cuda"]
 StoreLike = TrialStore | str | Path | None
 WorkersLike = int | str | Workers
 
-N2 = 15  # BO steps after the initial points (Sec. 3)
+
 MAX_SEED = 2**32 - 1
 MAX_TRIALS, MAX_CANDIDATES = 100_000, 10_000_000
 KERNEL_BYTES = 24  # of a candidate's similarity to a trial, with what is computed on the way
@@ -74,7 +74,7 @@ class SearchSettings:
     n1: int = N1
     n2: int = N2
     n3: int = N3
-    stage2_order: tuple[str, ...] | None = None
+    stage2_order: Sequence[str] | None = None
     optimizer: OptimizerName = "bayesian"
     transform: Transform = "log10"
     xi: float = XI
@@ -100,7 +100,9 @@ class SearchSettings:
         assign(self, xi=check_float("xi", self.xi, 0), noise=check_float("noise", self.noise, 0))
         if self.stage2_order is not None:  # the space checks the names: it alone knows them
             if not isinstance(self.stage2_order, (list, tuple)):
-                raise ArgumentError(f"stage2_order={short_repr(self.stage2_order)} is not allowed: give a list of names")
+                raise ArgumentError(
+                    f"stage2_order={short_repr(self.stage2_order)} is not allowed: give a list of names"
+                )
             assign(self, stage2_order=tuple(self.stage2_order))
         check_bool("early_stop", self.early_stop)
         assign(self, seed=check_int("seed", self.seed, 0, MAX_SEED))

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dnc.bayesopt.optimizer import N1, N3
+from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.config import Architecture, Config
 from dnc.errors import ArgumentError, SearchError, short_repr
 from dnc.evaluation.injected import unmeasured
@@ -24,11 +24,10 @@ from dnc.objective import Objective
 from dnc.searches.explore import Before, explore
 from dnc.searches.opening import check_space
 from dnc.searches.problem import Problem
-from dnc.searches.settings import N2
 from dnc.searches.study import Study
+from dnc.searches.table import best_visits
 from dnc.searches.visiting import visit_all
 from dnc.space import Space
-from dnc.tradeoff import rank
 from dnc.trial import Trial, TrialStatus, Visit
 
 
@@ -44,6 +43,11 @@ class StageResult:
         seconds: wall time.
         note: why it ended early, or empty.
         earlier: the steps of the stages before.
+
+    >>> from dnc import MLPSpace, Problem, Trial, stage1
+    >>> problem = Problem(None, reference=1.0, evaluate=lambda config: Trial(config, 0.5, t_tr=1.0, n_params=1))
+    >>> stage1(problem, MLPSpace(), n1=3, n2=0).f
+    0.5
     """
 
     stage: int
@@ -193,17 +197,6 @@ def grid_steps(space: Space, order: Sequence[str] | None = None, arch: Architect
     """Steps of stage 2 from `arch`, by default the space's reference; what it really finds may have fewer."""
     start = space.reference() if arch is None else arch
     return sum(len(substage.candidates(start)) for substage in space.substages(order))
-
-
-def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:
-    """Visits in order of f (ties: cheaper, then earlier first), failed ones left out, each config once."""
-    f = [objective.of(v.trial) for v in visits]
-    complexity = [v.trial.complexity(objective.penalty) for v in visits]
-    first: dict[Config, Visit] = {}
-    for i in rank(f, complexity):
-        if visits[i].trial.ok:
-            first.setdefault(visits[i].trial.config, visits[i])
-    return list(first.values())
 
 
 # ---- checks and parts ----------------------------------------------------------------------------------

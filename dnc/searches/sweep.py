@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
-from dnc.bayesopt.optimizer import N1, N3
+from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError, check_float, short_repr
-from dnc.searches.opening import check_space, open_study
+from dnc.searches.opening import open_study
 from dnc.searches.parallel import MultiProgress, run_all
 from dnc.searches.progress import Progress, ProgressOption
 from dnc.searches.result import SearchResult, merge
 from dnc.searches.search import run_search
 from dnc.searches.settings import (
-    N2,
     Device,
     Method,
     OptimizerName,
@@ -43,7 +42,14 @@ class Sweep:
     """A family of searches over w_c on the same data and space.
 
     Attributes:
-        results: one `SearchResult` for each w_c, in the order they ran.
+        results: one `SearchResult` for each w_c, in the order they were given.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=200, n_val=100)
+    >>> searches = dnc.sweep(data, dnc.MLPSpace(nodes=(8, 32)), wcs=(0, 1), penalty="n_params", epochs=1,
+    ...                      n1=2, n2=1, workers=0, progress=False)
+    >>> searches.best.wc.tolist()
+    [0.0, 1.0]
     """
 
     results: Mapping[float, SearchResult]

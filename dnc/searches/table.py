@@ -107,3 +107,14 @@ class TrialTable:
         table.insert(0, "wc_from", start)
         table.insert(1, "wc_to", np.append(start[1:], np.inf)[: len(start)])
         return table
+
+
+def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:
+    """Visits in order of f (ties: cheaper, then earlier first), failed ones left out, each config once."""
+    f = [objective.of(v.trial) for v in visits]
+    complexity = [v.trial.complexity(objective.penalty) for v in visits]
+    first: dict[Config, Visit] = {}
+    for i in rank(f, complexity):
+        if visits[i].trial.ok:
+            first.setdefault(visits[i].trial.config, visits[i])
+    return list(first.values())

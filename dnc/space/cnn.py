@@ -11,7 +11,7 @@ from typing import ClassVar
 from dnc.bayesopt.kernel import OMEGA, ChannelKernel, check_powers
 from dnc.config import ACTIVATIONS, CNN, MAX_LAYERS, MAX_WIDTH, assign
 from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, short_repr
-from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_tuple, check_order
+from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_order, check_tuple
 from dnc.space.domains import ChannelDomain
 from dnc.space.placement import downsampling_layers, fraction_layers, shortcut_starts
 from dnc.space.training import TrainingSpace, check_training

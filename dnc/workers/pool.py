@@ -63,8 +63,8 @@ class Workers:
 
     def run(
         self, jobs: Iterable[Job], data: Dataset, stopped: Callable[[], bool] = lambda: False
-    ) -> Iterator[tuple[int, Answer]]:
-        """Yield (index, answer) of each job as it finishes.
+    ) -> Iterator[tuple[Job, Answer]]:
+        """Yield (job, answer) of each job as it finishes.
 
         A job is taken from `jobs` when a worker is about to be free for it, so that an iterator can decide late, by the
         answers so far, what comes next. Stopping early (`stopped()` turns true, or the iterator is closed) drops the
@@ -74,10 +74,12 @@ class Workers:
             SearchError: no worker process can be started.
         """
         if self.count == 0:
-            for index, job in enumerate(jobs):
+            for job in jobs:
                 if stopped():
-                    return
-                yield index, run_job(job, data)
+                    raise KeyboardInterrupt
+                yield job, run_job(job, data)
+            if stopped():
+                raise KeyboardInterrupt
             return
         source = enumerate(jobs)
         flying: dict[int, Task] = {}
@@ -86,14 +88,16 @@ class Workers:
                 for index, job in islice(source, self.count + 1 - len(flying)):  # one waits, so that no worker does
                     flying[index] = self._submit(job, data)
                 if not flying:
-                    return
+                    break
                 self._work(list(flying.values()))
                 if stopped():
-                    return
+                    break
                 for index, task in list(flying.items()):
                     if task.future.done():
                         del flying[index]
-                        yield index, task.future.result()
+                        yield task.job, task.future.result()
+            if stopped():
+                raise KeyboardInterrupt
         finally:
             self._release(flying.values())
 

@@ -10,7 +10,8 @@ import pytest
 import dnc
 from dnc.config import MLP, Config, Training
 from dnc.evaluation.evaluator import STACK_NODES, Evaluator
-from dnc.training.engine import Engine
+from dnc.evaluation.setup import TrainingSetup
+from dnc.training.engine import Engine, select_engine
 from dnc.workers.jobs import Failure, StackJob, TrainJob
 from dnc.workers.pool import Workers
 
@@ -28,12 +29,12 @@ class Recording(Workers):
         self.failing = failing
 
     def run(self, jobs: Any, data: Any, stopped: Any = lambda: False) -> Iterator[Any]:
-        for index, job in enumerate(jobs):
+        for job in jobs:
             self.jobs.append(job)
             if self.failing is not None and isinstance(job, self.failing):
-                yield index, Failure("worker process died (exit code -9)")
+                yield job, Failure("worker process died (exit code -9)")
             else:
-                yield index, next(iter(super().run([job], data, stopped)))[1]
+                yield next(iter(super().run([job], data, stopped)))
 
     def trained(self) -> list[tuple[Config, ...]]:
         return [j.configs if isinstance(j, StackJob) else (j.config,) for j in self.jobs if hasattr(j, "seed")]
@@ -41,12 +42,16 @@ class Recording(Workers):
 
 def evaluator(workers: Workers) -> Evaluator:
     data = dnc.load_data("digits", n_train=200, n_val=100).flatten()
-    return Evaluator(data, epochs=2, workers=workers, device="cpu", family="mlp")
+    return Evaluator(setup(data), workers=workers)
+
+
+def setup(data: dnc.Dataset, epochs: int = 2) -> TrainingSetup:
+    return TrainingSetup(data, epochs, 0, select_engine("cpu", family="mlp"))
 
 
 def test_narrow_perceptrons_of_one_batch_size_are_trained_side_by_side() -> None:
     workers = Recording()
-    together = evaluator(workers).many([*NARROW, WIDE, OTHER_BATCH])
+    together = evaluator(workers).trials([*NARROW, WIDE, OTHER_BATCH])
     stacks = [members for members in workers.trained() if len(members) > 1]
     assert stacks
     for members in workers.trained():
@@ -65,7 +70,7 @@ def test_narrow_perceptrons_of_one_batch_size_are_trained_side_by_side() -> None
 
 def test_a_stack_that_dies_takes_none_of_its_members_with_it() -> None:
     workers = Recording(failing=StackJob)
-    trials = evaluator(workers).many(NARROW)
+    trials = evaluator(workers).trials(NARROW)
     assert all(t.ok for t in trials)
     assert sum(isinstance(j, TrainJob) for j in workers.jobs) == len(NARROW)
 
@@ -83,7 +88,7 @@ def test_a_training_that_dies_is_a_failed_trial_and_is_looked_up_again() -> None
 def test_equal_configs_and_known_ones_are_trained_once() -> None:
     workers = Recording()
     evaluate = evaluator(workers)
-    a, b = evaluate.many([WIDE, WIDE])
+    a, b = evaluate.trials([WIDE, WIDE])
     assert a == b
     assert evaluate(WIDE).cached
     assert workers.trained() == [(WIDE,)]
@@ -92,15 +97,17 @@ def test_equal_configs_and_known_ones_are_trained_once() -> None:
 def test_a_timing_serves_every_learning_rate_and_weight_decay() -> None:
     evaluate = evaluator(Recording())
     others = [Config(WIDE.arch, Training(lr=lr, weight_decay=wd, batch_size=64)) for lr, wd in ((0.1, 0), (0.01, 1e-4))]
-    assert len({evaluate.t_tr(c) for c in [WIDE, *others]}) == 1
+    assert len({evaluate.complexity.t_tr(c) for c in [WIDE, *others]}) == 1
     assert evaluate.store.counts()["timings"] == 1
-    assert evaluate.timing_key(OTHER_BATCH) != evaluate.timing_key(Config(MLP((8,)), Training(batch_size=64)))
+    assert evaluate.setup.timing_key(OTHER_BATCH) != evaluate.setup.timing_key(
+        Config(MLP((8,)), Training(batch_size=64))
+    )
 
 
 def test_the_engine_names_the_numerics() -> None:
     evaluate = evaluator(Recording())
-    assert evaluate.engine.kind == "direct"
-    assert evaluate.identity(WIDE)["engine"] == evaluate.engine.id != Engine().id
+    assert evaluate.setup.engine.kind == "direct"
+    assert evaluate.setup.identity(WIDE)["engine"] == evaluate.setup.engine.id != Engine().id
 
 
 def test_a_metric_must_be_a_number() -> None:
@@ -110,7 +117,7 @@ def test_a_metric_must_be_a_number() -> None:
     try:
         data = dnc.load_data("digits", n_train=200, n_val=100).flatten()
         with pytest.raises(dnc.SearchError, match="finite number >= 0"):
-            Evaluator(data, epochs=1, device="cpu", family="mlp", penalty="bad")(WIDE)
+            Evaluator(setup(data, epochs=1), penalty="bad")(WIDE)
     finally:
         METRICS.pop("bad")
 
@@ -121,7 +128,7 @@ def test_a_failure_of_circumstances_counts_only_under_the_same() -> None:
     store = dnc.Store()
 
     def trial(limit: float | None, config: Config = WIDE) -> dnc.Trial:
-        return Evaluator(data, epochs=2, store=store, device="cpu", family="mlp", trial_timeout=limit)(config)
+        return Evaluator(setup(data), store, trial_timeout=limit)(config)
 
     hopeless = Config(WIDE.arch, Training(lr=1e5, batch_size=64))
     assert trial(1e-9).reason == "time limit reached"

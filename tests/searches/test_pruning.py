@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dnc.config import MLP, Config
+from dnc.objective import Objective
 from dnc.searches.problem import Problem
 from dnc.searches.pruning import Pruning
+from dnc.searches.settings import Method, OptimizerName
 from dnc.searches.stages import StageResult, stage1, stage2, stage3
 from dnc.space import MLPSpace
 from dnc.trial import Trial
 
 
 def run(bounds: list[float], f: list[float], incumbent: float, slots: int, seed: int) -> dict[int, bool]:
-    """Train with `slots` at a time, finishing in a random order."""
-    pruning, order = Pruning(bounds, incumbent), random.Random(seed)
-    feed, flying = pruning.to_train(), []
-    decided: dict[int, bool] = dict(pruning.settle())
+    """Train with `slots` at a time, finishing in a random order; whether each candidate was pruned."""
+    objective = Objective(1.0, "t_tr", 1.0)  # the bound is t_tr
+    planned = [Trial(Config(MLP((i + 1,))), float("nan"), b, 0, status="planned") for i, b in enumerate(bounds)]
+    number = {trial.config: i for i, trial in enumerate(planned)}
+    pruning, order = Pruning(planned, objective, incumbent), random.Random(seed)
+    to_train, running = pruning.to_train(), []
+    decided = list(pruning.completed())
     while True:
-        while len(flying) < slots and (index := next(feed, None)) is not None:
-            flying.append(index)
-        if not flying:
+        while len(running) < slots and (trial := next(to_train, None)) is not None:
+            running.append(trial)
+        if not running:
             break
-        index = flying.pop(order.randrange(len(flying)))
-        pruning.finish(index, f[index])
-        decided.update(pruning.settle())
-    decided.update(pruning.settle())
-    return decided
+        trial = running.pop(order.randrange(len(running)))
+        error = f[number[trial.config]] - trial.t_tr
+        decided += pruning.completed(replace(trial, status="ok", val_acc=1 - error))
+    decided += pruning.completed()
+    assert len({trial.config for trial in decided}) == len(decided)  # each is decided once
+    return {number[trial.config]: trial.status == "pruned" for trial in decided}
 
 
 candidates = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=20)
@@ -70,7 +77,7 @@ def known(config: Config) -> Trial:
     return Trial(config, float("nan"), t_tr, 10, status="planned")
 
 
-def searched(method: str, wc: float, optimizer: str, batch: int = 1) -> tuple[list[StageResult], int]:
+def searched(method: Method, wc: float, optimizer: OptimizerName, batch: int = 1) -> tuple[list[StageResult], int]:
     count = 0
 
     def evaluate(config: Config) -> Trial:
@@ -89,7 +96,7 @@ def searched(method: str, wc: float, optimizer: str, batch: int = 1) -> tuple[li
 
 @pytest.mark.parametrize("wc", [0.0, 0.1, 1.0, 10.0])
 @pytest.mark.parametrize("optimizer", ["sobol", "random"])
-def test_a_search_over_fixed_lists_finds_the_same_winner(wc: float, optimizer: str) -> None:
+def test_a_search_over_fixed_lists_finds_the_same_winner(wc: float, optimizer: OptimizerName) -> None:
     (full, n_full), (fast, n_fast) = searched("paper", wc, optimizer), searched("fast", wc, optimizer)
     for a, b in zip(full, fast, strict=True):
         assert a.best.trial.config == b.best.trial.config

@@ -22,7 +22,7 @@ import dnc
 from dnc import cli
 from dnc.config import MLP, Config, content_hash
 from dnc.errors import ArgumentError, StoreError
-from dnc.evaluation.evaluator import Evaluator
+from dnc.evaluation.setup import TrainingSetup
 from dnc.searches.archive import Store, open_store
 from dnc.training import engine
 
@@ -59,12 +59,11 @@ def test_an_old_store_still_serves_as_a_cache(old: Path, monkeypatch: pytest.Mon
     x, y = rng.integers(0, 256, (60, 6), dtype=np.uint8), np.arange(60) % 3
     data = dnc.Dataset.from_arrays(x, y, name="sixty").flatten()
     with open_store(old) as store:
-        evaluator = Evaluator(data, 2, 0, store, 0, "cpu", "mlp")
         rows = store._all("SELECT config, engine FROM trainings")
         monkeypatch.setattr(engine, "VERSIONS", {})  # its engine is of an earlier version
-        evaluator.engine = engine.Engine.parse(rows[0][1])
+        setup = TrainingSetup(data, 2, 0, engine.Engine.parse(rows[0][1]))
         for text, _ in rows:
-            assert evaluator.look_up(Config.from_json(text)) is not None
+            assert store.training(setup.key(Config.from_json(text))) is not None
 
 
 # ---- torn, cut and wrong files -------------------------------------------------------------------------------
