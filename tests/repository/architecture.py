@@ -15,8 +15,16 @@ from rules_words import paper_numbers, words
 
 Rule = Callable[[Path], list[str]]
 RULES: tuple[Rule, ...] = (
-    folder_imports, circles, heavy_imports,
-    long_files, large_folders, many_parameters,
-    paper_numbers, words,
-    unsafe_calls, whole_writes, open_servers, machine_paths,
-)  # fmt: skip
+    folder_imports,
+    circles,
+    heavy_imports,
+    long_files,
+    large_folders,
+    many_parameters,
+    paper_numbers,
+    words,
+    unsafe_calls,
+    whole_writes,
+    open_servers,
+    machine_paths,
+)

@@ -30,8 +30,9 @@ FOLDERS = {
 TOP = {
     "__init__": "bayesopt space data networks models workers searches widgets",
     "terminal": "",
-    "commands": "__init__ terminal space data searches",
-    "cli": "__init__ terminal commands",
+    "cli_options": "terminal space data",
+    "commands": "__init__ terminal cli_options space data searches",
+    "cli": "__init__ terminal cli_options commands",
     "__main__": "cli",
 }
 MAY_IMPORT = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from source_tree import called, files, imports, lines, parse, program_files
 
-PRINTERS = {"dnc/cli.py", "dnc/__main__.py"}
+PRINTERS = {"dnc/cli.py", "dnc/terminal.py", "dnc/__main__.py"}
 WRITER = "dnc/files.py"  # the one place where a file is written whole or not at all
 PICKLES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
 OPEN_SERVER = re.compile(
