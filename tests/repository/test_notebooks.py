@@ -102,8 +102,8 @@ def test_settle_drops_what_needs_a_kernel_and_keeps_the_rest(runner: ModuleType)
     cell.metadata["execution"] = {"iopub.execute_input": "now"}
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"state": 1}})
     settled = runner.settle(notebook)
-    found = settled.cells[0].outputs
-    assert [sorted(o.get("data", {})) for o in found] == [["image/png", "text/plain"], []]
-    assert found[1]["name"] == "stdout"
+    remaining = settled.cells[0].outputs
+    assert [sorted(o.get("data", {})) for o in remaining] == [["image/png", "text/plain"], []]
+    assert remaining[1]["name"] == "stdout"
     assert "widgets" not in settled.metadata
     assert settled.cells[0].metadata == {}

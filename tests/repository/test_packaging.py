@@ -52,13 +52,13 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 def pins(system: str, python: str) -> dict[str, str]:
     """The versions that the lock gives on one system, by canonical name; every name must be pinned once."""
     environment = SYSTEMS[system] | {"python_version": python, "python_full_version": f"{python}.1"}
-    found: dict[str, str] = {}
+    pinned: dict[str, str] = {}
     for requirement in LOCK:
         if requirement.marker is None or requirement.marker.evaluate(environment):
             (pin,) = requirement.specifier
-            assert canonicalize_name(requirement.name) not in found
-            found[canonicalize_name(requirement.name)] = pin.version
-    return found
+            assert canonicalize_name(requirement.name) not in pinned
+            pinned[canonicalize_name(requirement.name)] = pin.version
+    return pinned
 
 
 def test_the_lock_pins_exactly() -> None:
