@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnc import __version__
 from dnc.errors import ArgumentError, StoreError, check_int
+from dnc.files import json_ready, replacing
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
@@ -83,7 +81,7 @@ def export(o: argparse.Namespace) -> str:
     """Write a search's trials to a file; to the terminal where it is named "-"."""
     with _open(o.store) as store:
         result = store.result(_full_id(store, o.id)).rescore(wc=o.wc, penalty=o.penalty)
-    text = result.trials.to_csv(index=False) if o.csv else json.dumps(_plain(_described(result)), indent=1)
+    text = result.trials.to_csv(index=False) if o.csv else json.dumps(json_ready(_described(result)), indent=1)
     target = o.csv or o.json
     if target == "-":
         return text.rstrip("\n")
@@ -249,26 +247,11 @@ def _described(result: SearchResult) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
-    """`value` for JSON, which knows neither NaN nor infinity."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _write(path: Path, text: str, force: bool) -> None:
     """Write the whole file or nothing."""
     if path.exists() and not force:
         raise ArgumentError(f"{path} exists: give another file, or --force to overwrite it")
     if not path.parent.is_dir():
         raise ArgumentError(f"{path}: the folder {path.parent} does not exist: create it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")

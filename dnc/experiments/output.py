@@ -16,6 +16,7 @@ from dnc.environment import versions
 from dnc.errors import DataError, DncError, short_repr
 from dnc.experiments.scale import Experiment, Options, Record
 from dnc.experiments.statistics import Verdict
+from dnc.files import replacing
 from dnc.plots.style import save
 from dnc.training.engine import machine_name
 
@@ -42,11 +43,11 @@ def write(
         if not data:
             return paths
         table, facts = folder / f"{name}.csv", folder / f"{name}.json"
-        _replace(table, record.frame.to_csv(index=False, lineterminator="\n"))
+        _write_text(table, record.frame.to_csv(index=False, lineterminator="\n"))
         content = {"format": FORMAT, **record.facts, "claims": [c.to_dict() for c in claims]}
         if record.facts.get("trained_in_this_run", 0) == 0 and _same(facts, content):
             return (*paths, table, facts)  # nothing is new: how long it took stays what it was when it was trained
-        _replace(facts, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        _write_text(facts, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise DncError(f"out={str(folder)!r} cannot be written ({error.strerror}): give another folder") from error
     return (*paths, table, facts)
@@ -114,8 +115,6 @@ def _same(path: Path, content: Mapping[str, Any]) -> bool:
     return isinstance(old, dict) and all(old.get(k) == new.get(k) for k in {*old, *new} if k not in OF_THE_RUN)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dnc.errors import ArgumentError, check_float, short_repr
+from dnc.files import json_ready
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 LEVEL = 0.95
@@ -65,10 +66,10 @@ class Verdict:
         return {
             "claim": self.claim,
             "verdict": self.verdict,
-            "difference": _plain(self.difference),
+            "difference": json_ready(asdict(self.difference)),
             "reading": self.reading,
             "method": self.method,
-            "details": {name: _plain(interval) for name, interval in self.details},
+            "details": {name: json_ready(asdict(interval)) for name, interval in self.details},
         }
 
     def __str__(self) -> str:
@@ -116,7 +117,3 @@ def method(n: int, level: float = LEVEL) -> str:
     if n == 1:
         return "one run for each arm, as in the paper: no interval can be given"
     return f"paired differences by seed, n = {n}; {level:.0%} interval by Student's t with {n - 1} degrees of freedom"
-
-
-def _plain(interval: Interval) -> dict[str, float | int | None]:
-    return {k: v if math.isfinite(v) else None for k, v in asdict(interval).items()}

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from dnc.config import Config, canonical_json
 from dnc.errors import ArgumentError, DncError, short_repr
+from dnc.files import replacing
 from dnc.networks.build import Network, skeleton
 from dnc.networks.params import count_params
 
@@ -74,8 +74,9 @@ def save_model(folder: str | os.PathLike[str], model: Network, config: Config, m
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _replace(path / WEIGHTS, buffer.getvalue())
-        _replace(path / DESCRIPTION, text.encode())
+        for name, content in ((WEIGHTS, buffer.getvalue()), (DESCRIPTION, text.encode())):
+            with replacing(path / name) as part:
+                part.write_bytes(content)
     except OSError as error:
         raise ModelError(f"the model cannot be saved in {short_repr(str(path))}: {error.strerror or error}") from error
     return path
@@ -150,15 +151,3 @@ def _tensors(weights: bytes) -> dict[str, Tensor] | None:
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
     return {name: (value.shape, value.dtype) for name, value in state.items()}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all; a link at its place is replaced, not followed."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
