@@ -24,15 +24,15 @@ LEVELS = {
     "plots": 8,
     "experiments": 9,
     "widgets": 10,
-    "__init__": 11, "__main__": 11, "cli": 11, "commands": 11, "terminal": 11,
+    "__init__": 11, "__main__": 11, "cli": 11, "cli_options": 11, "commands": 11, "terminal": 11,
 }  # fmt: skip
 TOP_FILES = {"errors", "config", "objective", "trial", "tradeoff", "environment", "files",
-             "__init__", "__main__", "cli", "commands", "terminal"}  # fmt: skip
+             "__init__", "__main__", "cli", "cli_options", "commands", "terminal"}  # fmt: skip
 SAME_LEVEL = {("space", "bayesopt")}  # a space names the kernel on its points; bayesopt knows no space
 LIGHT_LEVEL = 1  # up to here: standard library, numpy, scipy
 LIGHT = {"numpy", "scipy", "dnc"}
 MAX_LINES = 350
-PRINTERS = {"dnc/cli.py", "dnc/__main__.py"}
+PRINTERS = {"dnc/cli.py", "dnc/terminal.py", "dnc/__main__.py"}
 PICKLES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
 OPEN_SERVER = re.compile(
     r"0\.0\.0\.0|--ip[= ]['\"]?(?!127\.0\.0\.1|localhost|::1)[^\s\"',]|\.ip\s*=\s*[\"'](?!127\.0\.0\.1|localhost)"
