@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dnc.experiments.scale import Scale
 from dnc.searches.archive import Store
 from dnc.searches.stages import grid_steps
+from dnc.searches.sweep import WCS as PAPER_WCS
 from dnc.space import CNNSpace, MLPSpace
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
 
-PAPER_WCS = (0.0, 0.01, 0.1, 1.0, 10.0)
 WCS = (0.0, 0.1, 10.0)
 
 FIG7_SCALES: Mapping[str, Scale] = MappingProxyType(
