@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from dnc.config import CNN, MLP, Config, Training
     from dnc.data import Augment, Dataset, data_root, datasets, load_data
     from dnc.errors import ArgumentError, DataError, DncError, SearchError, StoreError
-    from dnc.models.model import Ensemble, Model, load_model
+    from dnc.models.ensemble import Ensemble
+    from dnc.models.model import Model, load_model
     from dnc.networks.params import count_params
     from dnc.objective import METRICS, Metric, Objective, register_metric
     from dnc.searches.archive import Store, open_store
@@ -50,7 +51,8 @@ _HOMES = {
     "dnc.searches.estimate": ("Estimate", "estimate"),
     "dnc.searches.sweep": ("Sweep", "sweep"),
     "dnc.searches.transfer": ("transfer",),
-    "dnc.models.model": ("Ensemble", "Model", "load_model"),
+    "dnc.models.ensemble": ("Ensemble",),
+    "dnc.models.model": ("Model", "load_model"),
     "dnc.searches.problem": ("Problem",),
     "dnc.searches.progress": ("Progress",),
     "dnc.searches.result": ("Best", "SearchResult"),

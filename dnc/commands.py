@@ -1,19 +1,21 @@
-"""What the commands of `dnc.cli` do: from parsed options to the text that is shown."""
+"""What the commands of `dnc.cli` do: from parsed options to the text that is shown.
+
+Torch and pandas are imported inside the commands, so that `dnc --help` and wrong usage answer at once.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnc import __version__
+from dnc.cli_options import budget_arguments, build_space, load_dataset, method_arguments
 from dnc.errors import ArgumentError, StoreError, check_int
+from dnc.files import json_ready, replacing
+from dnc.terminal import int_or_text
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
@@ -21,254 +23,246 @@ if TYPE_CHECKING:
     from dnc.searches.result import Best, SearchResult
     from dnc.space import CNNSpace, MLPSpace
 
-CNN_FLAGS = ("conv_layers", "first_channels", "max_channels")
-MLP_FLAGS = ("hidden_layers", "nodes")
-TRAINING_FLAGS = ("lr", "weight_decay", "batch_size")
 BEST_COLUMNS = ("f", "accuracy", "t_tr", "N_p", "stage", "architecture", "training")
+WINNER_COLUMNS = ("from", "to", "accuracy", "t_tr", "N_p", "architecture", "training")
+SEARCH_COLUMNS = (
+    "search", "data", "family", "penalty", "w_c", "seed", "epochs", "optimizer", "steps", "status", "started (UTC)",
+)  # fmt: skip
 
 
-def search(o: argparse.Namespace) -> str:
+def search(options: argparse.Namespace) -> str:
     """Run a search, or estimate its time."""
-    from dnc.searches.search import search as run
+    from dnc.searches.search import search as run_search
 
-    data, space = _load(o), _space(o)
-    if o.estimate:
-        return _estimate(o, data, space)
-    return _report(run(data, space, wc=o.wc, max_hours=o.max_hours, **_common(o), **_method(o)), o.store)
+    data, space = load_dataset(options), build_space(options)
+    if options.estimate:
+        return _estimate(options, data, space)
+    result = run_search(
+        data,
+        space,
+        wc=options.wc,
+        max_hours=options.max_hours,
+        **budget_arguments(options),
+        **method_arguments(options),
+    )
+    return _report(result, options.store)
 
 
-def sweep(o: argparse.Namespace) -> str:
-    """Run a family of searches, or estimate the time of one."""
+def sweep(options: argparse.Namespace) -> str:
+    """Run one search for each w_c, or estimate the time of one."""
     from dnc.searches.sweep import WCS
-    from dnc.searches.sweep import sweep as run
+    from dnc.searches.sweep import sweep as run_sweep
 
-    data, space = _load(o), _space(o)
-    if o.estimate:
-        return _estimate(o, data, space)
-    family = run(data, space, wcs=o.wcs or WCS, share_history=o.share_history, **_common(o), **_method(o))
-    rows = [(f"{wc:g}", *_row(result.best), result.id) for wc, result in family.results.items()]
-    return f"{_table(('w_c', *BEST_COLUMNS, 'search'), rows)}\n\nKept in {o.store}; for more: dnc show {o.store} ID"
+    data, space = load_dataset(options), build_space(options)
+    if options.estimate:
+        return _estimate(options, data, space)
+    finished = run_sweep(
+        data,
+        space,
+        wcs=options.wcs or WCS,
+        share_history=options.share_history,
+        **budget_arguments(options),
+        **method_arguments(options),
+    )
+    rows = [(f"{wc:g}", *_best_row(result.best), result.id) for wc, result in finished.results.items()]
+    table = _text_table(("w_c", *BEST_COLUMNS, "search"), rows)
+    return f"{table}\n\nKept in {options.store}; for more: dnc show {options.store} ID"
 
 
-def transfer(o: argparse.Namespace) -> str:
+def transfer(options: argparse.Namespace) -> str:
     """Repeat stage 3 on other data."""
-    from dnc.searches.transfer import transfer as run
+    from dnc.searches.transfer import transfer as run_transfer
 
-    with _open(o.source) as source:
-        result = source.result(_full_id(source, o.id))
-    given = {**_common(o), "penalty": o.penalty, "seed": o.seed}
-    return _report(run(result, _load(o), wc=o.wc, **given), o.store)
+    with _open_store(options.source) as source:
+        result = source.result(_search_id(source, options.id))
+    # None, which `transfer` replaces by the search's own, where the other commands have defaults
+    arguments = {**budget_arguments(options), "penalty": options.penalty, "seed": options.seed}
+    return _report(run_transfer(result, load_dataset(options), wc=options.wc, **arguments), options.store)
 
 
-def show(o: argparse.Namespace) -> str:
+def show(options: argparse.Namespace) -> str:
     """The searches of a store, or one of them."""
-    top = check_int("--top", o.top, 1)
-    if o.id is None and not (o.wc is None and o.penalty is None):
+    n_top = check_int("--top", options.top, 1)
+    if options.id is None and not (options.wc is None and options.penalty is None):
         raise ArgumentError("--wc and --penalty rank the trials of one search: give its ID too")
-    with _open(o.store) as store:
-        if o.id is None:
-            return _listing(store)
-        result = store.result(_full_id(store, o.id)).rescore(wc=o.wc, penalty=o.penalty)
-    best = [_row(best) for best in result.top(top)]
-    changes = [
-        (f"{r['wc_from']:.3g}", f"{r['wc_to']:.3g}", f"{r['val_acc']:.2%}", f"{r['t_tr']:.3g}", f"{r['n_params']:,}",
-         r["architecture"], f"lr {r['lr']:.3g}, weight decay {r['weight_decay']:.3g}, batch {r['batch_size']}")
-        for r in result.breakpoints().to_dict(orient="records")
-    ]  # fmt: skip
-    winners = _table(("from", "to", "accuracy", "t_tr", "N_p", "architecture", "training"), changes)
-    return f"{result}\n\nBest trials\n{_table(BEST_COLUMNS, best)}\n\nWinner by w_c\n{winners}"
+    with _open_store(options.store) as store:
+        if options.id is None:
+            return _search_table(store)
+        result = store.result(_search_id(store, options.id)).rescore(wc=options.wc, penalty=options.penalty)
+    best = _text_table(BEST_COLUMNS, [_best_row(best) for best in result.top(n_top)])
+    return f"{result}\n\nBest trials\n{best}\n\nWinner by w_c\n{_winner_table(result)}"
 
 
-def export(o: argparse.Namespace) -> str:
+def export(options: argparse.Namespace) -> str:
     """Write a search's trials to a file; to the terminal where it is named "-"."""
-    with _open(o.store) as store:
-        result = store.result(_full_id(store, o.id)).rescore(wc=o.wc, penalty=o.penalty)
-    text = result.trials.to_csv(index=False) if o.csv else json.dumps(_plain(_described(result)), indent=1)
-    target = o.csv or o.json
+    with _open_store(options.store) as store:
+        result = store.result(_search_id(store, options.id)).rescore(wc=options.wc, penalty=options.penalty)
+    if options.csv:
+        text = result.trials.to_csv(index=False)
+    else:
+        text = json.dumps(json_ready(_all_of(result)), indent=1)
+    target = options.csv or options.json
     if target == "-":
-        return text.rstrip("\n")
-    _write(Path(target).expanduser(), text, o.force)
+        return text.rstrip("\n")  # the caller's print ends the last line
+    _write(Path(target).expanduser(), text, options.force)
     return f"{len(result.table)} trials of search {result.id} written to {target}"
 
 
-def store(o: argparse.Namespace) -> str:
+def store(options: argparse.Namespace) -> str:
     """Check a whole store, or copy it."""
-    if (o.what == "export") != (o.file is not None):
+    if (options.what == "export") != (options.file is not None):
         raise ArgumentError("give a FILE to write to with export, and none with check")
-    with _open(o.store) as opened:
-        if o.what == "check":
+    with _open_store(options.store) as opened:
+        if options.what == "check":
             counts = opened.check()
-            return f"{o.store} is sound: {', '.join(f'{n:,} {table}' for table, n in counts.items())}"
-        opened.export(Path(o.file).expanduser(), force=o.force)
-    return f"{o.store} copied to {o.file}"
+            return f"{options.store} is sound: {', '.join(f'{n:,} {table}' for table, n in counts.items())}"
+        opened.export(Path(options.file).expanduser(), force=options.force)
+    return f"{options.store} copied to {options.file}"
 
 
-def datasets(o: argparse.Namespace) -> str:
-    """The named data sets, and whether they are there."""
+def datasets(options: argparse.Namespace) -> str:
+    """The named data sets, and whether their files are present."""
     from dnc.data import data_root
-    from dnc.data import datasets as known
+    from dnc.data import datasets as named_datasets
 
     rows = []
-    for info in known(o.root):
-        where = "embedded" if info.path is None else "there" if info.present else "absent"
+    for info in named_datasets(options.root):
+        files = "embedded" if info.path is None else "present" if info.present else "absent"
         sizes = " / ".join(f"{n:,}" for n in info.sizes)
         shape = "x".join(map(str, info.shape))
-        rows.append((info.name, where, shape, str(info.n_classes), sizes, info.description))
-    table = _table(("name", "files", "shape", "classes", "train / val / test", "what"), rows)
-    return f"{table}\n\nData root: {data_root(o.root)} (--root or $DNC_DATA changes it)"
+        rows.append((info.name, files, shape, str(info.n_classes), sizes, info.description))
+    table = _text_table(("name", "files", "shape", "classes", "train / val / test", "description"), rows)
+    return f"{table}\n\nData root: {data_root(options.root)} (--root or $DNC_DATA changes it)"
 
 
-# ---- from options to arguments -------------------------------------------------------------------------
-
-
-def _load(o: argparse.Namespace) -> Dataset:
-    from dnc.data import load_data
-
-    shape = None if o.image_shape is None else tuple(o.image_shape)
-    return load_data(
-        o.data, root=o.root, n_train=o.n_train, n_val=o.n_val, n_test=o.n_test, augment=o.augment,
-        image_size=o.image_size, image_shape=shape, split_seed=o.split_seed, val_fraction=o.val_fraction,
-        download=not o.no_download,
-    )  # fmt: skip
-
-
-def _space(o: argparse.Namespace) -> CNNSpace | MLPSpace:
-    from dnc.space import CNNSpace, MLPSpace
-
-    given = {name: getattr(o, name) for name in (*CNN_FLAGS, *MLP_FLAGS) if getattr(o, name) is not None}
-    family = o.family or ("cnn" if set(given) & set(CNN_FLAGS) else "mlp")
-    foreign = [name for name in given if name in (MLP_FLAGS if family == "cnn" else CNN_FLAGS)]
-    if foreign:
-        raise ArgumentError(
-            f"--{foreign[0].replace('_', '-')} does not belong to the family {family}: leave it out, or choose the "
-            f"other --family"
-        )
-    base = CNNSpace() if family == "cnn" else MLPSpace.rcv1() if o.data in ("rcv1", "reuters") else MLPSpace()
-    bounds = {name: getattr(o, name) for name in TRAINING_FLAGS if getattr(o, name) is not None}
-    training = replace(base.training, **{name: tuple(value) for name, value in bounds.items()})
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return replace(base, training=training, **fields)
-
-
-def _workers(text: str) -> int | str:
-    return int(text) if text.lstrip("+-").isdecimal() else text
-
-
-def _common(o: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "penalty": o.penalty or "t_tr", "epochs": o.epochs, "n1": o.n1, "n2": o.n2, "n3": o.n3,
-        "seed": o.seed or 0, "train_seed": o.train_seed, "reference": o.reference, "store": o.store,
-        "workers": _workers(o.workers), "device": o.device, "trial_timeout": o.trial_timeout,
-        "retry_failed": o.retry_failed, "progress": not o.quiet,
-    }  # fmt: skip
-
-
-def _method(o: argparse.Namespace) -> dict[str, Any]:
-    order = None if o.stage2_order is None else [name.strip() for name in o.stage2_order.split(",")]
-    return {
-        "method": o.method, "optimizer": o.optimizer, "transform": o.transform, "batch": o.batch,
-        "early_stop": o.early_stop, "stage2_order": order,
-    }  # fmt: skip
-
-
-def _estimate(o: argparse.Namespace, data: Dataset, space: CNNSpace | MLPSpace) -> str:
+def _estimate(options: argparse.Namespace, data: Dataset, space: CNNSpace | MLPSpace) -> str:
     from dnc.searches.estimate import estimate
 
-    store = o.store if Path(o.store).is_file() else None  # timings that are known help; no file is made
-    found = estimate(
-        data, space, epochs=o.epochs, n1=o.n1, n2=o.n2, seed=o.seed or 0, store=store,
-        workers=_workers(o.workers), device=o.device, batch=o.batch,
-    )  # fmt: skip
-    return str(found)
+    # the timings of an existing store are used; a new store would be a file that an estimate must not make
+    store = options.store if Path(options.store).is_file() else None
+    predicted = estimate(
+        data,
+        space,
+        epochs=options.epochs,
+        n1=options.n1,
+        n2=options.n2,
+        seed=options.seed or 0,
+        store=store,
+        workers=int_or_text(options.workers),
+        device=options.device,
+        batch=options.batch,
+    )
+    return str(predicted)
+
+
+# ---- stores --------------------------------------------------------------------------------------------
+
+
+def _open_store(path: str) -> Store:
+    from dnc.searches.archive import open_store
+
+    return open_store(path)
+
+
+def _search_id(store: Store, prefix: str) -> str:
+    """The ID of the one search that begins with `prefix`."""
+    matches = [name for name in store.searches()["id"] if name.startswith(prefix)]
+    if len(matches) > 1 and prefix not in matches:
+        raise StoreError(f"search {prefix!r} is ambiguous: it may be {' or '.join(matches)}; give more of the ID")
+    # the store itself says so if there is no such search
+    return matches[0] if len(matches) == 1 else str(store.search(prefix)["id"])
 
 
 # ---- output --------------------------------------------------------------------------------------------
-
-
-def _row(best: Best) -> tuple[str, ...]:
-    training = str(best.config.training)
-    return (f"{best.f:.4f}", f"{best.val_acc:.2%}", f"{best.t_tr:.3g}", f"{best.n_params:,}", str(best.stage),
-            str(best.config.arch), training)  # fmt: skip
 
 
 def _report(result: SearchResult, store: str) -> str:
     return f"{result}\n\nKept in {store}; for more: dnc show {store} {result.id}"
 
 
-def _listing(store: Store) -> str:
-    rows = [
-        (r["id"], r["data"], r["family"], r["penalty"], f"{r['wc']:g}", str(r["seed"]), str(r["epochs"]),
-         r["optimizer"], str(r["visits"]), r["status"], str(r["created"])[:16].replace("T", " "))
-        for r in store.searches().to_dict(orient="records")
-    ]  # fmt: skip
-    head = (
-        "search",
-        "data",
-        "family",
-        "penalty",
-        "w_c",
-        "seed",
-        "epochs",
-        "optimizer",
-        "steps",
-        "status",
-        "started (UTC)",
+def _best_row(best: Best) -> tuple[str, ...]:
+    return (
+        f"{best.f:.4f}",
+        f"{best.val_acc:.2%}",
+        f"{best.t_tr:.3g}",
+        f"{best.n_params:,}",
+        str(best.stage),
+        str(best.config.arch),
+        str(best.config.training),
     )
-    return _table(head, rows)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _winner_table(result: SearchResult) -> str:
+    rows = [
+        (
+            f"{r['wc_from']:.3g}",
+            f"{r['wc_to']:.3g}",
+            f"{r['val_acc']:.2%}",
+            f"{r['t_tr']:.3g}",
+            f"{r['n_params']:,}",
+            r["architecture"],
+            f"lr {r['lr']:.3g}, weight decay {r['weight_decay']:.3g}, batch {r['batch_size']}",
+        )
+        for r in result.breakpoints().to_dict(orient="records")
+    ]
+    return _text_table(WINNER_COLUMNS, rows)
+
+
+def _search_table(store: Store) -> str:
+    rows = [
+        (
+            r["id"],
+            r["data"],
+            r["family"],
+            r["penalty"],
+            f"{r['wc']:g}",
+            str(r["seed"]),
+            str(r["epochs"]),
+            r["optimizer"],
+            str(r["visits"]),
+            r["status"],
+            str(r["created"])[:16].replace("T", " "),  # to the minute
+        )
+        for r in store.searches().to_dict(orient="records")
+    ]
+    return _text_table(SEARCH_COLUMNS, rows)
+
+
+def _text_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns of text, each as wide as its widest cell."""
     table = [head, *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table)
     return "\n".join(lines)
 
 
-def _open(path: str) -> Store:
-    from dnc.searches.archive import open_store
-
-    return open_store(path)
-
-
-def _full_id(store: Store, start: str) -> str:
-    """The one search whose name begins with `start`."""
-    found = [name for name in store.searches()["id"] if name.startswith(start)]
-    if len(found) > 1 and start not in found:
-        raise StoreError(f"search {start!r} is not clear: {', '.join(found)} begin so; give more of the name")
-    return found[0] if len(found) == 1 else str(store.search(start)["id"])
-
-
-def _described(result: SearchResult) -> dict[str, Any]:
-    o, trials = result.objective, result.trials.to_dict(orient="records")
-    curves = [[vars(e) for e in v.trial.curve] for v in result.table.visits]
+def _all_of(result: SearchResult) -> dict[str, Any]:
+    """Everything that is known of a search, as nested data."""
+    objective, rows = result.objective, result.trials.to_dict(orient="records")
+    curves = [[vars(epoch) for epoch in visit.trial.curve] for visit in result.table.visits]
     return {
-        "dnc": __version__, "id": result.id, "status": result.status, "spec": result.spec, "facts": result.facts,
-        "objective": {"wc": o.wc, "penalty": o.penalty, "reference": o.reference},
-        "trials": [{**row, "config": json.loads(row["config"]), "curve": curve}
-                   for row, curve in zip(trials, curves, strict=True)],
-    }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    """`value` for JSON, which knows neither NaN nor infinity."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        "dnc": __version__,
+        "id": result.id,
+        "status": result.status,
+        "spec": result.spec,
+        "facts": result.facts,
+        "objective": {"wc": objective.wc, "penalty": objective.penalty, "reference": objective.reference},
+        "trials": [
+            {**row, "config": json.loads(row["config"]), "curve": curve}
+            for row, curve in zip(rows, curves, strict=True)
+        ],
+    }
 
 
 def _write(path: Path, text: str, force: bool) -> None:
-    """Write the whole file or nothing."""
+    """Write the whole file or nothing.
+
+    Raises:
+        ArgumentError: the file exists and `force` is False, or its folder does not.
+    """
     if path.exists() and not force:
         raise ArgumentError(f"{path} exists: give another file, or --force to overwrite it")
     if not path.parent.is_dir():
         raise ArgumentError(f"{path}: the folder {path.parent} does not exist: create it first")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")  # CSV brings its own line ends

@@ -17,6 +17,7 @@ import pytest
 
 import dnc
 from dnc import cli
+from dnc.cli_options import build_space
 from dnc.searches.stages import N1, N2, N3
 
 SMALL = "--n-train 60 --n-val 30 --n-test 20 --epochs 2 --n1 2 --n2 1 --nodes 4 9 --hidden-layers 0 1".split()
@@ -185,7 +186,7 @@ def test_datasets_says_what_is_there(capsys: pytest.CaptureFixture[str], tmp_pat
 
 def test_the_family_follows_from_the_bounds() -> None:
     def space(*argv: str) -> object:
-        return cli.commands._space(cli.parser().parse_args(["search", "digits", *argv]))
+        return build_space(cli.parser().parse_args(["search", "digits", *argv]))
 
     assert space() == dnc.MLPSpace()
     assert space("--conv-layers", "2", "3") == dnc.CNNSpace(conv_layers=(2, 3))
@@ -193,7 +194,7 @@ def test_the_family_follows_from_the_bounds() -> None:
     training = dnc.TrainingSpace(lr=(1e-4, 1e-2), batch_size=(16, 64))
     assert space("--lr", "1e-4", "1e-2", "--batch-size", "16", "64") == dnc.MLPSpace(training=training)
     options = cli.parser().parse_args(["search", "reuters"])
-    assert cli.commands._space(options) == dnc.MLPSpace.rcv1()
+    assert build_space(options) == dnc.MLPSpace.rcv1()
 
 
 def test_defaults_are_the_papers() -> None:

@@ -143,4 +143,4 @@ def test_a_name_that_is_not_clear_is_refused(capsys: pytest.CaptureFixture[str],
         for name in ("abc1", "abc2"):
             two.begin_search(name, spec, facts)
     code, _, err = run(capsys, "show", "two.db", "abc")
-    assert (code, err) == (1, "dnc: search 'abc' is not clear: abc1, abc2 begin so; give more of the name\n")
+    assert (code, err) == (1, "dnc: search 'abc' is ambiguous: it may be abc1 or abc2; give more of the ID\n")

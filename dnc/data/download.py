@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import shutil
 import socket
 import tarfile
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from dnc.files import replacing
 
 TIMEOUT = 20.0  # seconds without an answer after which a network counts as absent
 
@@ -98,10 +99,5 @@ def timeout(seconds: float) -> Iterator[None]:
 def _place(source: Any, target: Path) -> None:
     """Write a stream to `target` in one step: a reader sees the whole file or none."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            shutil.copyfileobj(source, file)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as part, open(part, "wb") as file:
+        shutil.copyfileobj(source, file)

@@ -7,7 +7,6 @@ topics; then the 2000 tokens found in most documents, with the log TF-IDF weight
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 import warnings
@@ -18,6 +17,7 @@ import numpy as np
 
 from dnc.data.download import TIMEOUT, timeout
 from dnc.data.splits import sample_order
+from dnc.files import replacing
 
 N_TOKENS, N_TOPICS = 2000, 50
 N_TRAIN, N_VAL, N_TEST = 178_000, 50_000, 100_000
@@ -73,17 +73,12 @@ def build(target: Path) -> None:
         bunch: Any = fetch_rcv1(data_home=scratch, n_retries=1)
     x, y, classes = single_label(bunch["data"], bunch["target"], list(bunch["target_names"]))
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            np.savez_compressed(
-                file,
-                xtr=x[:-N_TEST],
-                ytr=y[:-N_TEST],
-                xte=x[-N_TEST:],
-                yte=y[-N_TEST:],
-                classes=np.array(classes),
-            )
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as part, open(part, "wb") as file:  # by name, numpy would append ".npz" to it
+        np.savez_compressed(
+            file,
+            xtr=x[:-N_TEST],
+            ytr=y[:-N_TEST],
+            xte=x[-N_TEST:],
+            yte=y[-N_TEST:],
+            classes=np.array(classes),
+        )

@@ -14,21 +14,26 @@ from typing import Any
 
 from dnc.environment import versions
 from dnc.errors import DataError, DncError, short_repr
-from dnc.experiments.scale import Experiment, Options, Record
+from dnc.experiments.protocol import Experiment, Options, Record
 from dnc.experiments.statistics import Verdict
+from dnc.files import replacing
 from dnc.plots.style import save
 from dnc.training.engine import machine_name
 
 FORMAT = 1  # of the .json file
-OF_THE_RUN = ("date", "seconds", "trained_in_this_run")  # facts that running again changes
+VOLATILE_FACTS = ("date", "seconds", "trained_in_this_run")  # differ each time, though the results are the same
 
 
 def write(
     experiment: Experiment, record: Record, claims: Sequence[Verdict], folder: Path, *, data: bool = True
 ) -> tuple[Path, ...]:
-    """Write a record and its picture to `folder`, which is made if it is not there. Returns the files.
+    """Write a record and its picture, and return the files.
 
     Args:
+        experiment: draws the picture and names the files.
+        record: what it found.
+        claims: verdicts to keep with the record.
+        folder: where to; it is made if need be.
         data: False writes the picture alone.
 
     Raises:
@@ -42,11 +47,12 @@ def write(
         if not data:
             return paths
         table, facts = folder / f"{name}.csv", folder / f"{name}.json"
-        _replace(table, record.frame.to_csv(index=False, lineterminator="\n"))
+        _write_text(table, record.frame.to_csv(index=False, lineterminator="\n"))
         content = {"format": FORMAT, **record.facts, "claims": [c.to_dict() for c in claims]}
         if record.facts.get("trained_in_this_run", 0) == 0 and _same(facts, content):
-            return (*paths, table, facts)  # nothing is new: how long it took stays what it was when it was trained
-        _replace(facts, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+            # Nothing is new: date and duration stay those of the run that trained, not of the one that looked it up.
+            return (*paths, table, facts)
+        _write_text(facts, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise DncError(f"out={str(folder)!r} cannot be written ({error.strerror}): give another folder") from error
     return (*paths, table, facts)
@@ -56,7 +62,7 @@ def read(name: str, folder: Path) -> Record:
     """Read a record that `write` wrote.
 
     Raises:
-        DataError: it is not there, or not readable.
+        DataError: it is absent or damaged.
     """
     import pandas as pd
 
@@ -65,12 +71,12 @@ def read(name: str, folder: Path) -> Record:
     if missing:
         raise DataError(
             f"records={str(folder)!r} has no {' and no '.join(missing)}: run it first (without --replot), or give the "
-            "folder that has them"
+            "folder where they are"
         )
     try:
         content = json.loads(facts.read_text(encoding="utf-8"))
         text = StringIO(table.read_text(encoding="utf-8"))
-        frame = pd.read_csv(text, keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(text, keep_default_na=False, na_values=[""])  # "None" and "NA" may be names
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"format {content.get('format') if isinstance(content, dict) else None!r}, not {FORMAT}")
     except (OSError, ValueError) as error:
@@ -81,12 +87,12 @@ def read(name: str, folder: Path) -> Record:
 
 
 def provenance(options: Options, seconds: float, family: str | None = None) -> dict[str, Any]:
-    """Facts about a run that every record has: scale, hardware, versions, date, wall seconds.
+    """How a record came about: the facts that every one has (scale, date, wall seconds, hardware, versions).
 
     Args:
-        options: what the run was asked for.
-        seconds: its wall time.
-        family: "mlp" or "cnn", if it trained such networks: the engine depends on it.
+        options: what the user asked for.
+        seconds: wall time of the experiment.
+        family: "mlp" or "cnn" if it trained such networks, as the engine depends on it; else None.
     """
     engine = options.engine(family)
     return {
@@ -105,17 +111,15 @@ def provenance(options: Options, seconds: float, family: str | None = None) -> d
 
 
 def _same(path: Path, content: Mapping[str, Any]) -> bool:
-    """Whether the file has this content, apart from facts of the run."""
+    """Whether the file has this content, apart from `VOLATILE_FACTS`."""
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    new = json.loads(json.dumps(content))
-    return isinstance(old, dict) and all(old.get(k) == new.get(k) for k in {*old, *new} if k not in OF_THE_RUN)
+    new = json.loads(json.dumps(content))  # as it would be read back: lists for tuples, text for keys
+    return isinstance(old, dict) and all(old.get(k) == new.get(k) for k in {*old, *new} if k not in VOLATILE_FACTS)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

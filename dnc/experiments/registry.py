@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dnc.errors import ArgumentError, check_choice
-from dnc.experiments.scale import SCALES, Experiment
+from dnc.experiments.scale import SCALES
+
+if TYPE_CHECKING:
+    from dnc.experiments.protocol import Experiment
 
 READY, PLANNED, DIAGRAM = "ready", "planned", "diagram"
 KINDS = ("figure", "table", "appendix")
@@ -20,8 +24,13 @@ class Entry:
     Attributes:
         kind, key: how the command line names it, e.g. "figure" and "7".
         title: what it shows.
-        module: where its `EXPERIMENT` is; empty if it is not there yet.
-        time: what a run takes, by scale, as measured on two CPU cores ("paper": on one GPU).
+        module: dotted name of the module with its `EXPERIMENT`; empty if it cannot be reproduced yet.
+        time: how long it takes, by scale, as measured on two CPU cores ("paper": on one GPU).
+        diagram: True for a drawing that shows no numbers.
+
+    >>> entry = find("figure", "2")
+    >>> entry.name, entry.status, entry.load().name
+    ('Figure 2', 'ready', 'fig2')
     """
 
     kind: str
@@ -33,25 +42,26 @@ class Entry:
 
     @property
     def status(self) -> str:
-        """ "ready", "planned" or "diagram"."""
+        """One of READY, PLANNED and DIAGRAM."""
         return READY if self.module else DIAGRAM if self.diagram else PLANNED
 
     @property
     def name(self) -> str:
-        """How people call it."""
+        """What people call it, e.g. "Figure 7"."""
         return f"{self.kind.capitalize()} {self.key}" if self.kind != "appendix" else f"Appendix {self.key}"
 
     def load(self) -> Experiment:
         """The experiment.
 
         Raises:
-            ArgumentError: it is not there yet.
+            ArgumentError: it cannot be reproduced yet, or never.
         """
         if self.diagram:
             raise ArgumentError(f"{self.name} is a diagram ({self.title.lower()}): there is nothing to compute")
         if not self.module:
             ready = ", ".join(e.name for e in ENTRIES if e.module)
             raise ArgumentError(f"{self.name} comes with a later release; ready are {ready} (see --list)")
+        # by name, so that one experiment does not import what all the others need
         return importlib.import_module(self.module).EXPERIMENT
 
 
@@ -84,20 +94,20 @@ def find(kind: str, key: str) -> Entry:
     """The entry that the command line names.
 
     Raises:
-        ArgumentError: no such entry.
+        ArgumentError: there is no such entry.
     """
     check_choice("kind", kind, KINDS)
-    known = {e.key: e for e in ENTRIES if e.kind == kind}
-    return known[check_choice(kind, key, known)]
+    entries = {e.key: e for e in ENTRIES if e.kind == kind}
+    return entries[check_choice(kind, key, entries)]
 
 
 def ready() -> tuple[Entry, ...]:
-    """What can be run."""
+    """The entries that can be reproduced now."""
     return tuple(e for e in ENTRIES if e.module)
 
 
 def listing() -> str:
-    """All entries as a table for people."""
+    """All entries as a text table."""
     rows = [("", "what it shows", "status", *SCALES)]
     rows += [(e.name, e.title, e.status, *(e.time.get(s, "-") for s in SCALES)) for e in ENTRIES]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

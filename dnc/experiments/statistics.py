@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dnc.errors import ArgumentError, check_float, short_repr
+from dnc.files import json_ready
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 LEVEL = 0.95
@@ -25,7 +26,7 @@ class Interval:
 
     Attributes:
         mean: the estimate.
-        low, high: bounds of the interval; infinite for n = 1, which says nothing of the spread.
+        low, high: bounds of the interval; infinite for n = 1, which says nothing about the spread.
         n: number of pairs.
     """
 
@@ -36,7 +37,7 @@ class Interval:
 
     def __str__(self) -> str:
         if self.n == 1:
-            return f"{self.mean:+.4f} (one run: no interval)"
+            return f"{self.mean:+.4f} (one pair: no interval)"
         return f"{self.mean:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
 
 
@@ -46,11 +47,11 @@ class Verdict:
 
     Attributes:
         claim: the paper's words.
-        verdict: "holds", "fails" or "undecided".
-        difference: the interval that decided.
+        verdict: HOLDS, FAILS or UNDECIDED.
+        difference: the interval that decided it.
         reading: what was compared, and how the verdict follows from it.
         method: the statistical method.
-        details: further intervals, by what they are about.
+        details: further intervals, each with what it is about.
     """
 
     claim: str
@@ -65,10 +66,10 @@ class Verdict:
         return {
             "claim": self.claim,
             "verdict": self.verdict,
-            "difference": _plain(self.difference),
+            "difference": json_ready(asdict(self.difference)),
             "reading": self.reading,
             "method": self.method,
-            "details": {name: _plain(interval) for name, interval in self.details},
+            "details": {name: json_ready(asdict(interval)) for name, interval in self.details},
         }
 
     def __str__(self) -> str:
@@ -82,6 +83,9 @@ def paired(differences: Sequence[float], level: float = LEVEL) -> Interval:
 
     Raises:
         ArgumentError: no difference, or one that is not finite.
+
+    >>> print(paired([1.0, 2.0, 3.0]))
+    +2.0000 [-0.4841, +4.4841]
     """
     values = np.asarray(differences, dtype=float)
     check_float("level", level, 0, 1, open_low=True, open_high=True)
@@ -107,16 +111,16 @@ def stays_below(interval: Interval, margin: float) -> str:
 
 
 def everywhere(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim about each of several cases: one failure refutes it."""
+    """The verdict on a claim about several cases at once: a single failure refutes it.
+
+    >>> everywhere([HOLDS, UNDECIDED]), everywhere([UNDECIDED, FAILS])
+    ('undecided', 'fails')
+    """
     return FAILS if FAILS in verdicts else UNDECIDED if UNDECIDED in verdicts or not verdicts else HOLDS
 
 
 def method(n: int, level: float = LEVEL) -> str:
     """How `paired` got its interval, in words."""
     if n == 1:
-        return "one run for each arm, as in the paper: no interval can be given"
+        return "one search per arm, as in the paper: no interval can be given"
     return f"paired differences by seed, n = {n}; {level:.0%} interval by Student's t with {n - 1} degrees of freedom"
-
-
-def _plain(interval: Interval) -> dict[str, float | int | None]:
-    return {k: v if math.isfinite(v) else None for k, v in asdict(interval).items()}

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from dnc.config import Config, canonical_json
 from dnc.errors import ArgumentError, DncError, short_repr
+from dnc.files import replacing
 from dnc.networks.build import Network, skeleton
 from dnc.networks.params import count_params
 
@@ -29,31 +29,32 @@ class ModelError(DncError):
     """A saved model that cannot be written, or is missing, damaged or not what it says."""
 
 
-class SavedModel(NamedTuple):
-    """A loaded model: the network in evaluation mode on the CPU, its config, and what was noted when it was saved."""
+class SavedNetwork(NamedTuple):
+    """What was saved: the network in evaluation mode on the CPU, its config, and the notes that were kept with it."""
 
-    model: Network
+    network: Network
     config: Config
     meta: dict[str, Any]
 
 
-def save_model(folder: str | os.PathLike[str], model: Network, config: Config, meta: Mapping[str, Any]) -> Path:
+def save_network(folder: str | os.PathLike[str], network: Network, config: Config, meta: Mapping[str, Any]) -> Path:
     """Write `weights.pt` and `config.json` into `folder`, which is made if it is not there.
 
     Args:
-        model: a network of `build`.
+        folder: where to.
+        network: a network of `build`.
         config: its config.
-        meta: further plain data (JSON) that `load_model` gives back.
+        meta: notes, plain data (JSON), which `load_network` gives back.
 
     Raises:
-        ArgumentError: `meta` is not plain data, or the config is not this model's.
+        ArgumentError: `meta` is not plain data, or the config is not this network's.
         ModelError: the folder cannot be written.
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    shape, n_classes = model.input_shape, model.classifier.out_features
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    shape, n_classes = network.input_shape, network.classifier.out_features
     if _shapes(weights) != _shapes(skeleton(config.arch, shape, n_classes).state_dict()):
         raise ArgumentError(
-            f"config={short_repr(str(config))} does not describe this model: give the config it was built from"
+            f"config={short_repr(str(config))} does not describe this network: give the config it was built from"
         )
     buffer = io.BytesIO()
     torch.save(weights, buffer)
@@ -74,18 +75,19 @@ def save_model(folder: str | os.PathLike[str], model: Network, config: Config, m
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _replace(path / WEIGHTS, buffer.getvalue())
-        _replace(path / DESCRIPTION, text.encode())
+        for name, content in ((WEIGHTS, buffer.getvalue()), (DESCRIPTION, text.encode())):
+            with replacing(path / name) as part:
+                part.write_bytes(content)
     except OSError as error:
         raise ModelError(f"the model cannot be saved in {short_repr(str(path))}: {error.strerror or error}") from error
     return path
 
 
-def load_model(folder: str | os.PathLike[str]) -> SavedModel:
-    """The model that `save_model` wrote. Only tensors and plain data are read: no file can run code.
+def load_network(folder: str | os.PathLike[str]) -> SavedNetwork:
+    """The network that `save_network` wrote. Only tensors and plain data are read: no file can run code.
 
     Raises:
-        ModelError: a file is missing, damaged, or not what `save_model` writes.
+        ModelError: a file is missing, damaged, or not what `save_network` writes.
     """
     path = Path(folder)
     where = short_repr(str(path))
@@ -98,28 +100,29 @@ def load_model(folder: str | os.PathLike[str]) -> SavedModel:
         raise ModelError(f"no saved model in {where}: {name} is missing; give a folder that save() wrote") from error
     except OSError as error:
         raise ModelError(f"the model in {where} cannot be read: {error.strerror or error}") from error
-    config, shape, n_classes, digest, meta = _described(text, where)
+    config, shape, n_classes, digest, meta = _parse_description(text, where)
     if hashlib.sha256(weights).hexdigest() != digest:
         raise ModelError(
             f"{WEIGHTS} in {where} is damaged or from another model: its checksum is wrong; save the model again"
         )
-    # before anything is built: a description must not ask for more memory than its weights file can fill
+    # A description must not ask for more memory than its weights file can fill: that is checked before anything is
+    # built, as building a huge network takes long even without memory for its weights.
     try:
         needed = FLOAT_BYTES * count_params(config.arch, shape, n_classes)
-        model = skeleton(config.arch, shape, n_classes) if needed <= len(weights) else None
+        network = skeleton(config.arch, shape, n_classes) if needed <= len(weights) else None
     except ArgumentError as error:
-        raise ModelError(f"{DESCRIPTION} in {where} describes no model: {error}") from error
-    state = None if model is None else _tensors(weights)
-    if model is None or state is None or _shapes(state) != _shapes(model.state_dict()):
+        raise ModelError(f"{DESCRIPTION} in {where} describes an impossible network: {error}") from error
+    state = None if network is None else _read_tensors(weights)
+    if network is None or state is None or _shapes(state) != _shapes(network.state_dict()):
         raise ModelError(
             f"{WEIGHTS} in {where} does not hold the weights that {DESCRIPTION} describes; save the model again"
         )
-    model.load_state_dict({name: value.contiguous() for name, value in state.items()}, assign=True)
-    return SavedModel(model.eval(), config, meta)
+    network.load_state_dict({name: value.contiguous() for name, value in state.items()}, assign=True)
+    return SavedNetwork(network.eval(), config, meta)
 
 
-def _described(text: bytes, where: str) -> tuple[Config, list[int], int, str, dict[str, Any]]:
-    """Checked content of config.json: config, input shape, classes, checksum of the weights, meta."""
+def _parse_description(text: bytes, where: str) -> tuple[Config, list[int], int, str, dict[str, Any]]:
+    """Checked content of config.json: config, input shape, number of classes, checksum of the weights, meta."""
     try:
         if len(text) > MAX_DESCRIPTION:
             raise ValueError("it is too long")
@@ -132,17 +135,15 @@ def _described(text: bytes, where: str) -> tuple[Config, list[int], int, str, di
         return config, data["input_shape"], data["n_classes"], data["weights_sha256"], meta
     except (KeyError, TypeError, ValueError, RecursionError, ArgumentError) as error:
         raise ModelError(
-            f"{DESCRIPTION} in {where} is damaged or no model of dnc: {short_repr(str(error), 200)}"
+            f"{DESCRIPTION} in {where} is damaged or was not written by dnc: {short_repr(str(error), 200)}"
         ) from error
 
 
-def _tensors(weights: bytes) -> dict[str, Tensor] | None:
+def _read_tensors(weights: bytes) -> dict[str, Tensor] | None:
     """The tensors in a weights file; None if it holds anything else."""
     try:
         state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ):  # torch names no set of exceptions for a bad file: all of them mean that there are no weights in it
+    except Exception:  # torch does not say which exceptions a bad file raises
         return None
     dense = isinstance(state, dict) and all(isinstance(v, Tensor) and v.layout == torch.strided for v in state.values())
     return state if dense else None
@@ -150,15 +151,3 @@ def _tensors(weights: bytes) -> dict[str, Tensor] | None:
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
     return {name: (value.shape, value.dtype) for name, value in state.items()}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all; a link at its place is replaced, not followed."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

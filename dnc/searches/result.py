@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dnc.data.dataset import Dataset
-    from dnc.models.model import Ensemble, Model
+    from dnc.models.ensemble import Ensemble
+    from dnc.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -189,9 +190,9 @@ class SearchResult:
         Raises:
             ArgumentError: the data is not at hand.
         """
-        from dnc.models.model import fit
+        from dnc.models.final_training import train_final
 
-        return fit(
+        return train_final(
             config or self.best.config,
             self._data(data),
             epochs=self.space.refit_epochs if epochs is None else epochs,
@@ -217,7 +218,7 @@ class SearchResult:
             ArgumentError: the data is not at hand.
             SearchError: stage 3 has fewer than n finished trials.
         """
-        from dnc.models.model import Ensemble
+        from dnc.models.ensemble import Ensemble
 
         members = self.top(n, stage=3)
         if len(members) < n:

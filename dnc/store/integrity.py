@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from dnc.config import Config, content_hash
 from dnc.errors import ArgumentError, DncError, StoreError, short_repr
+from dnc.files import replacing
 
 TABLES = ("trainings", "timings", "clocks", "metrics", "searches", "visits")
 JSON_COLUMNS = {
@@ -70,18 +70,15 @@ def copy_store(db: sqlite3.Connection, name: str, target: Path, *, force: bool =
         raise ArgumentError(f"{str(target)!r} exists: give another file, or force to overwrite one")
     if not target.parent.is_dir():
         raise ArgumentError(f"{str(target)!r}: the folder {str(target.parent)!r} does not exist: create it first")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        if target.suffix == ".sql":
-            part.write_text("\n".join(_statements(db)) + "\n", encoding="utf-8")
-        else:
-            with closing(sqlite3.connect(part)) as copy:
-                db.backup(copy)
-        os.replace(part, target)
+        with replacing(target) as part:
+            if target.suffix == ".sql":
+                part.write_text("\n".join(_statements(db)) + "\n", encoding="utf-8")
+            else:
+                with closing(sqlite3.connect(part)) as copy:
+                    db.backup(copy)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{name} cannot be copied to {str(target)!r} ({error}): check both files and disks") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _statements(db: sqlite3.Connection) -> Iterator[str]:

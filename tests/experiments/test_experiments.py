@@ -13,9 +13,10 @@ from scipy import stats
 
 from dnc.errors import ArgumentError
 from dnc.experiments import registry
-from dnc.experiments.fig7 import FIG7_SCALES, arms, runs
 from dnc.experiments.fig7_claims import MARGIN, final_f, judge
-from dnc.experiments.scale import SCALES, Options
+from dnc.experiments.fig7_plan import FIG7_SCALES, arms, planned_searches
+from dnc.experiments.protocol import Options
+from dnc.experiments.scale import SCALES
 from dnc.experiments.statistics import Interval, Verdict, everywhere, exceeds, paired, stays_below
 from dnc.searches.parallel import MultiProgress, run_all
 from dnc.space import CNNSpace, MLPSpace
@@ -153,7 +154,7 @@ def test_claims_that_noise_leaves_open() -> None:
 def test_one_seed_decides_nothing() -> None:
     verdicts = judge(rows({key: values[:1] for key, values in finals({0.0: 0.1, 10.0: 0.1}).items()}))
     assert [v.verdict for v in verdicts] == ["undecided"] * 3
-    assert "one run" in verdicts[0].method
+    assert "one search" in verdicts[0].method
 
 
 def test_interval_of_a_claim_in_closed_form() -> None:
@@ -182,22 +183,22 @@ def test_scales_are_the_papers_where_they_say_so() -> None:
 @pytest.mark.parametrize("name", SCALES)
 def test_arms_have_equal_budgets_in_the_papers_proportions(name: str) -> None:
     scale = FIG7_SCALES[name]
-    found = {arm.name: arm for arm in arms(scale)}
-    assert {arm.n1 + arm.n2 for arm in found.values()} == {scale.n1 + scale.n2}
-    assert [found[a].n2 for a in ("random", "sobol")] == [0, 0]
-    assert found["balanced"].n1 == found["balanced"].n2
-    assert found["extreme"].n1 == 1
+    by_name = {arm.name: arm for arm in arms(scale)}
+    assert {arm.n1 + arm.n2 for arm in by_name.values()} == {scale.n1 + scale.n2}
+    assert [by_name[a].n2 for a in ("random", "sobol")] == [0, 0]
+    assert by_name["balanced"].n1 == by_name["balanced"].n2
+    assert by_name["extreme"].n1 == 1
 
 
-def test_runs_count_what_no_other_search_shares() -> None:
+def test_the_plan_counts_what_no_other_search_shares() -> None:
     scale = FIG7_SCALES["small"]
-    todo = runs(scale, seed=5)
-    assert len({r.key for r in todo}) == len(todo) == 36
-    assert {r.seed for r in todo} == {5, 6, 7}
+    plan = planned_searches(scale, first_seed=5)
+    assert len({planned.key for planned in plan}) == len(plan) == 36
+    assert {planned.seed for planned in plan} == {5, 6, 7}
     # stage 1 of a seed: 30 random and 30 Sobol points once; 15 steps (balanced) and 29 (extreme) for each w_c
     stage1 = 30 + 30 + 3 * 15 + 3 * 29
-    assert sum(r.new for r in todo) == 3 * stage1 + 36 * (5 + 30)
-    assert [r.arm.name for r in todo[:9]] == ["extreme"] * 9  # those that cannot be spread over workers come first
+    assert sum(planned.n_new for planned in plan) == 3 * stage1 + 36 * (5 + 30)
+    assert [planned.arm.name for planned in plan[:9]] == ["extreme"] * 9  # those that keep one worker busy come first
 
 
 # ---- side by side -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from dnc.experiments.scale import Scale
 from dnc.searches import parallel
 from dnc.searches.archive import open_store
 from dnc.space import MLPSpace, TrainingSpace
+from dnc.terminal import FAILED, INTERRUPTED, OK, USAGE
 from dnc.training import clock, paired_timing
 from dnc.training.engine import select_engine
 
@@ -64,11 +65,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     raise KeyboardInterrupt
 
             interruption.setattr(parallel.MultiProgress, "update", interrupted)
-            assert reproduce.main([*FLAGS, "--out", str(folder)]) == reproduce.INTERRUPTED
+            assert reproduce.main([*FLAGS, "--out", str(folder)]) == INTERRUPTED
         with open_store(folder / ".store" / "fig7-smoke.db") as store:
             assert store.counts()["visits"] == 4
         assert not (folder / "fig7.csv").exists()
-        assert reproduce.main([*FLAGS, "--out", str(folder)]) == reproduce.OK
+        assert reproduce.main([*FLAGS, "--out", str(folder)]) == OK
     return folder
 
 
@@ -97,7 +98,7 @@ def test_list_shows_everything_with_status_and_time(capsys: pytest.CaptureFixtur
         (["--figure", "7", "--scale", "smoke", "--seed", "4294967295"], "seed=4294967295 is not allowed"),
         (["--figure", "7", "--workers", "many"], "workers='many' is not allowed"),
         (["--figure", "7", "--device", "tpu"], "device='tpu' is unknown"),
-        (["--figure", "7", "--data-root", "nowhere"], "data-root='nowhere' is no folder"),
+        (["--figure", "7", "--data-root", "nowhere"], "data-root='nowhere' is not a folder"),
         (["--figure", "7", "--estimate", "--replot"], "exclude each other"),
         (["--figure", "7", "--wrong"], "unrecognized arguments: --wrong"),
         (["--fig", "7"], "unrecognized arguments"),
@@ -112,7 +113,7 @@ def test_wrong_usage_is_one_line_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     status, out, err = call(capsys, *arguments)
-    assert status == reproduce.USAGE
+    assert status == USAGE
     assert out == ""
     assert err.startswith("reproduce.py: ")
     assert message in err
@@ -124,7 +125,7 @@ def test_folders_and_stores_that_cannot_be(capsys: pytest.CaptureFixture[str], t
     (tmp_path / "file").write_text("text that is long enough to be no database")
     for flag, message in (("--out", "is a file; give a folder"), ("--store", "is not a trial store")):
         status, out, err = call(capsys, *FLAGS, flag, str(tmp_path / "file"))
-        assert (status, out, err.count("\n")) == (reproduce.USAGE if flag == "--out" else reproduce.FAILED, "", 1)
+        assert (status, out, err.count("\n")) == (USAGE if flag == "--out" else FAILED, "", 1)
         assert message in err
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
@@ -142,7 +143,7 @@ def test_data_that_is_not_there(
     root, out = tmp_path / "root", tmp_path / "out"
     root.mkdir()
     status, _, err = call(capsys, "--figure", "7", "--scale", "small", "--data-root", str(root), "--out", str(out))
-    assert status == reproduce.FAILED
+    assert status == FAILED
     assert "fmnist is not under" in err
     assert "--scale smoke" in err
     assert err.count("\n") == 1
@@ -151,7 +152,7 @@ def test_data_that_is_not_there(
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = call(capsys, "--figure", "3", "--debug")
-    assert status == reproduce.USAGE
+    assert status == USAGE
     assert "Traceback (most recent call last)" in err
     assert err.splitlines()[-1].startswith("reproduce.py: Figure 3")
 
@@ -164,7 +165,7 @@ def test_an_unexpected_error_is_one_line_too(
 
     monkeypatch.setattr(Figure7, "run", broken)
     status, _, err = call(capsys, *FLAGS, "--out", str(tmp_path))
-    assert (status, err) == (reproduce.FAILED, "reproduce.py: unexpected RuntimeError: two lines (try --debug)\n")
+    assert (status, err) == (FAILED, "reproduce.py: unexpected RuntimeError: two lines (try --debug)\n")
 
 
 # ---- Figure 2 ---------------------------------------------------------------------------------------
@@ -261,12 +262,12 @@ def test_replot_needs_the_record_alone(
 
 def test_replot_without_a_record(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     status, _, err = call(capsys, "--figure", "7", "--replot", "--out", str(tmp_path))
-    assert (status, err.count("\n")) == (reproduce.FAILED, 1)
+    assert (status, err.count("\n")) == (FAILED, 1)
     assert "has no fig7.csv and no fig7.json: run it first" in err
     (tmp_path / "fig7.csv").write_text("wc\n1\n")
     (tmp_path / "fig7.json").write_text("{")
     status, _, err = call(capsys, "--figure", "7", "--replot", "--out", str(tmp_path))
-    assert (status, err.count("\n")) == (reproduce.FAILED, 1)
+    assert (status, err.count("\n")) == (FAILED, 1)
     assert "cannot be read" in err
 
 
@@ -277,5 +278,5 @@ def test_claims_of_all_records(recorded: Path, capsys: pytest.CaptureFixture[str
     assert "Figure 7: Bayesian optimization against random and grid search (scale smoke" in out
     assert out.count("UNDECIDED") == 3
     status, _, err = call(capsys, "--claims", "--records", str(tmp_path))
-    assert (status, err.count("\n")) == (reproduce.FAILED, 1)
+    assert (status, err.count("\n")) == (FAILED, 1)
     assert "run e.g. --figure 7 --scale smoke first" in err

@@ -17,7 +17,7 @@ import torch
 from dnc.config import CNN, MLP, Config
 from dnc.errors import ArgumentError, DncError
 from dnc.models.predict import predict_logits
-from dnc.models.saving import DESCRIPTION, WEIGHTS, ModelError, load_model, save_model
+from dnc.models.saving import DESCRIPTION, WEIGHTS, ModelError, load_network, save_network
 from dnc.networks.build import build
 from dnc.training.engine import Engine
 
@@ -26,7 +26,7 @@ SHAPE = (1, 6, 6)
 
 
 def saved(folder: Path) -> Path:
-    return save_model(folder, build(CONFIG.arch, SHAPE, 3, seed=0), CONFIG, {"classes": ["a", "b", "c"]})
+    return save_network(folder, build(CONFIG.arch, SHAPE, 3, seed=0), CONFIG, {"classes": ["a", "b", "c"]})
 
 
 def rewrite(folder: Path, **changes: Any) -> None:
@@ -40,17 +40,17 @@ def rewrite(folder: Path, **changes: Any) -> None:
 def test_round_trip(tmp_path: Path, config: Config) -> None:
     model = build(config.arch, SHAPE, 3, seed=0)
     meta = {"name": "ünï", "mean": [0.1, 0.2], "nested": {"n": 3, "none": None}}
-    folder = save_model(tmp_path / "a" / "b", model, config, meta)
+    folder = save_network(tmp_path / "a" / "b", model, config, meta)
     assert sorted(p.name for p in folder.iterdir()) == [DESCRIPTION, WEIGHTS]
-    loaded = load_model(folder)
+    loaded = load_network(folder)
     assert (loaded.config, loaded.meta) == (config, meta)
-    assert loaded.model.input_shape == SHAPE
-    assert not loaded.model.training
-    assert all(p.requires_grad for p in loaded.model.parameters())
+    assert loaded.network.input_shape == SHAPE
+    assert not loaded.network.training
+    assert all(p.requires_grad for p in loaded.network.parameters())
     x = np.random.default_rng(0).integers(0, 256, (9, *SHAPE), dtype=np.uint8)
-    assert np.array_equal(predict_logits(loaded.model, x, Engine()), predict_logits(model, x, Engine()))
-    save_model(folder, loaded.model, config, {})  # over the old one
-    assert load_model(folder).meta == {}
+    assert np.array_equal(predict_logits(loaded.network, x, Engine()), predict_logits(model, x, Engine()))
+    save_network(folder, loaded.network, config, {})  # over the old one
+    assert load_network(folder).meta == {}
 
 
 def one_line(error: pytest.ExceptionInfo[DncError]) -> bool:
@@ -61,10 +61,10 @@ def one_line(error: pytest.ExceptionInfo[DncError]) -> bool:
 def test_missing_files(tmp_path: Path, name: str) -> None:
     (saved(tmp_path) / name).unlink()
     with pytest.raises(ModelError, match=f"{name} is missing") as error:
-        load_model(tmp_path)
+        load_network(tmp_path)
     assert one_line(error)
     with pytest.raises(ModelError, match="no saved model"):
-        load_model(tmp_path / "nowhere")
+        load_network(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_damaged_weights(tmp_path: Path, damage: Callable[[bytes], bytes]) -> No
     path = saved(tmp_path) / WEIGHTS
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ModelError, match="checksum"):
-        load_model(tmp_path)
+        load_network(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +83,18 @@ def test_damaged_weights(tmp_path: Path, damage: Callable[[bytes], bytes]) -> No
 )
 def test_damaged_descriptions(tmp_path: Path, text: str) -> None:
     (saved(tmp_path) / DESCRIPTION).write_bytes(text.encode("latin-1"))
-    with pytest.raises(ModelError, match="damaged or no model of dnc") as error:
-        load_model(tmp_path)
+    with pytest.raises(ModelError, match="damaged or was not written by dnc") as error:
+        load_network(tmp_path)
     assert one_line(error)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"input_shape": [1, 0, 6]}, "describes no model"),
-        ({"input_shape": [36]}, "describes no model"),
+        ({"input_shape": [1, 0, 6]}, "describes an impossible network"),
+        ({"input_shape": [36]}, "describes an impossible network"),
         ({"input_shape": "x"}, "damaged"),
-        ({"n_classes": "many"}, "describes no model"),
+        ({"n_classes": "many"}, "describes an impossible network"),
         ({"n_classes": 10**30}, "does not hold the weights"),
         ({"n_classes": 4}, "does not hold the weights"),
         ({"meta": []}, "damaged"),
@@ -109,7 +109,7 @@ def test_damaged_descriptions(tmp_path: Path, text: str) -> None:
 def test_descriptions_that_lie(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     rewrite(saved(tmp_path), **changes)
     with pytest.raises(ModelError, match=message) as error:
-        load_model(tmp_path)
+        load_network(tmp_path)
     assert one_line(error)
 
 
@@ -130,7 +130,7 @@ def test_weights_cannot_run_code(tmp_path: Path) -> None:
     def refused() -> None:
         rewrite(folder)
         with pytest.raises(ModelError, match="does not hold the weights"):
-            load_model(folder)
+            load_network(folder)
         assert not target.exists()
 
     torch.save(good | {"attack": Attack(target)}, folder / WEIGHTS)
@@ -154,17 +154,17 @@ def test_nothing_is_written_outside_the_folder(tmp_path: Path) -> None:
     saved(folder)
     assert outside.read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "outside.txt"]
-    assert load_model(folder).config == CONFIG
+    assert load_network(folder).config == CONFIG
 
 
 def test_what_cannot_be_saved(tmp_path: Path) -> None:
     model = build(CONFIG.arch, SHAPE, 3, seed=0)
     for meta in ({"x": float("nan")}, {"x": object()}):
         with pytest.raises(ArgumentError, match="is not plain data"):
-            save_model(tmp_path / "a", model, CONFIG, meta)
-    with pytest.raises(ArgumentError, match="does not describe this model"):
-        save_model(tmp_path / "a", model, Config(CNN(channels=(4, 7))), {})
+            save_network(tmp_path / "a", model, CONFIG, meta)
+    with pytest.raises(ArgumentError, match="does not describe this network"):
+        save_network(tmp_path / "a", model, Config(CNN(channels=(4, 7))), {})
     assert not (tmp_path / "a").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match=re.escape("cannot be saved")):
-        save_model(tmp_path / "file", model, CONFIG, {})
+        save_network(tmp_path / "file", model, CONFIG, {})

@@ -1,0 +1,213 @@
+"""Options that several commands of `dnc` share, and the data, search space and arguments that they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dnc.errors import ArgumentError
+from dnc.objective import METRICS
+from dnc.terminal import Parser, int_or_text
+
+if TYPE_CHECKING:
+    from dnc.data.dataset import Dataset
+    from dnc.space import CNNSpace, MLPSpace
+
+DEFAULT_STORE = "trials.db"
+CNN_BOUNDS = ("conv_layers", "first_channels", "max_channels")
+MLP_BOUNDS = ("hidden_layers", "nodes")
+TRAINING_BOUNDS = ("lr", "weight_decay", "batch_size")
+
+
+# ---- data ----------------------------------------------------------------------------------------------
+
+
+def add_root_option(parser: Parser | argparse._ArgumentGroup) -> None:
+    """Where the data sets lie."""
+    parser.add_argument("--root", help="folder of the data sets (default: $DNC_DATA, else the user's cache)")
+
+
+def add_data_options(parser: Parser) -> None:
+    """Which samples are used, and how they are prepared: the arguments of `load_data`."""
+    group = parser.add_argument_group("data")
+    add_root_option(group)
+    for flag, split in (("--n-train", "training"), ("--n-val", "validation"), ("--n-test", "test")):
+        group.add_argument(flag, type=int, metavar="N", help=f"use only N {split} samples")
+    group.add_argument("--augment", action="store_true", help="normalize images, crop and flip them at random")
+    group.add_argument("--image-size", type=int, metavar="N", help="average images down to N x N pixels")
+    group.add_argument("--image-shape", type=int, nargs=3, metavar=("C", "H", "W"), help="make images of flat rows")
+    group.add_argument(
+        "--split-seed", type=int, default=0, metavar="N", help="seed that draws the validation samples (default: 0)"
+    )
+    group.add_argument("--val-fraction", type=float, metavar="X", help="fraction of the samples to validate on")
+    group.add_argument("--no-download", action="store_true", help="do not download missing files")
+
+
+def load_dataset(options: argparse.Namespace) -> Dataset:
+    """The data set that DATA and the data options name."""
+    from dnc.data import load_data
+
+    return load_data(
+        options.data,
+        root=options.root,
+        n_train=options.n_train,
+        n_val=options.n_val,
+        n_test=options.n_test,
+        augment=options.augment,
+        image_size=options.image_size,
+        image_shape=None if options.image_shape is None else tuple(options.image_shape),
+        split_seed=options.split_seed,
+        val_fraction=options.val_fraction,
+        download=not options.no_download,
+    )
+
+
+# ---- search space --------------------------------------------------------------------------------------
+
+
+def add_space_options(parser: Parser) -> None:
+    """The bounds of the search space."""
+    group = parser.add_argument_group("search space (defaults: the paper's)")
+    group.add_argument(
+        "--family", choices=("mlp", "cnn"), help="kind of network (default: cnn if a CNN bound is given, else mlp)"
+    )
+    for flag, number, text in (
+        ("--conv-layers", int, "CNN: number of conv layers (default: 4 16)"),
+        ("--first-channels", int, "CNN: channels of the first layer (default: 16 64)"),
+        ("--hidden-layers", int, "MLP: number of hidden layers (default: 0 2)"),
+        ("--nodes", int, "MLP: nodes per hidden layer (default: 20 400)"),
+        ("--lr", float, "learning rate (default: 1e-5 1e-1)"),
+        ("--weight-decay", float, "weight decay (default: 1e-6 1e-3)"),
+        ("--batch-size", int, "batch size (default: 32 512)"),
+    ):
+        group.add_argument(flag, type=number, nargs=2, metavar=("LOW", "HIGH"), help=text)
+    group.add_argument("--max-channels", type=int, metavar="N", help="CNN: most channels of any layer (default: 512)")
+
+
+def build_space(options: argparse.Namespace) -> CNNSpace | MLPSpace:
+    """The paper's space for the data and the family, with the bounds that were given.
+
+    Raises:
+        ArgumentError: a bound of the other family, or a bad one.
+    """
+    from dnc.space import CNNSpace, MLPSpace
+
+    bounds = _given(options, (*CNN_BOUNDS, *MLP_BOUNDS))
+    family = options.family or ("cnn" if set(bounds) & set(CNN_BOUNDS) else "mlp")
+    other_family, other_bounds = ("mlp", MLP_BOUNDS) if family == "cnn" else ("cnn", CNN_BOUNDS)
+    misplaced = [name for name in bounds if name in other_bounds]
+    if misplaced:
+        raise ArgumentError(
+            f"--{misplaced[0].replace('_', '-')} does not belong to family {family}: leave it out, or give "
+            f"--family {other_family}"
+        )
+    if family == "cnn":
+        default = CNNSpace()
+    else:  # the paper's MLPs are deeper and wider for RCV1 than for images
+        default = MLPSpace.rcv1() if options.data in ("rcv1", "reuters") else MLPSpace()
+    training = replace(default.training, **_given(options, TRAINING_BOUNDS))
+    return replace(default, training=training, **bounds)
+
+
+def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    """Those of the named options that were given; pairs as tuples."""
+    values = {name: getattr(options, name) for name in names}
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items() if v is not None}
+
+
+# ---- search --------------------------------------------------------------------------------------------
+
+
+def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
+    """How much is searched, with which seeds and resources.
+
+    With `from_search`, the help says that penalty, epochs and seed are by default those of an earlier search.
+    """
+    penalty, epochs, seed = "t_tr", "mlp 60, cnn 100", "0"
+    if from_search:
+        penalty = epochs = seed = "the search's"
+    group = parser.add_argument_group("search")
+    group.add_argument("--penalty", help=f"complexity metric: {', '.join(METRICS)} (default: {penalty})")
+    group.add_argument("--epochs", type=int, metavar="N", help=f"epochs per training (default: {epochs})")
+    group.add_argument(
+        "--n1", type=int, default=15, metavar="N", help="initial points of stages 1 and 3, each (default: 15)"
+    )
+    group.add_argument(
+        "--n2", type=int, default=15, metavar="N", help="optimization steps of stages 1 and 3, each (default: 15)"
+    )
+    group.add_argument("--n3", type=int, default=1000, metavar="N", help="candidates per step (default: 1000)")
+    group.add_argument("--seed", type=int, metavar="N", help=f"seed of the proposals (default: {seed})")
+    group.add_argument("--train-seed", type=int, metavar="N", help="seed of the trainings (default: as --seed)")
+    group.add_argument("--reference", type=float, metavar="C0", help="c_0 (default: of the space's largest network)")
+    group.add_argument(
+        "--store", default=DEFAULT_STORE, metavar="FILE", help=f"the trial store to use (default: {DEFAULT_STORE})"
+    )
+    group.add_argument(
+        "--workers", default="auto", metavar="N", help="worker processes, 0 for none (default: one per core)"
+    )
+    group.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    group.add_argument(
+        "--trial-timeout", type=float, metavar="S", help="seconds that a training may take (default: no limit)"
+    )
+    group.add_argument("--retry-failed", action="store_true", help="train configs again that failed before")
+    group.add_argument("--quiet", action="store_true", help="show no progress bar")
+
+
+def add_method_options(parser: Parser) -> None:
+    """How the search proceeds."""
+    group = parser.add_argument_group("method")
+    group.add_argument("--optimizer", default="bayesian", help="bayesian, sobol or random (default: bayesian)")
+    group.add_argument(
+        "--transform",
+        default="log10",
+        help="let the Gaussian process model log10 of f (log10) or f itself (none) (default: log10)",
+    )
+    group.add_argument("--batch", type=int, default=1, metavar="N", help="proposals per step (default: 1)")
+    group.add_argument(
+        "--method", default="paper", help="paper, or fast, which skips trainings that cannot win (default: paper)"
+    )
+    group.add_argument(
+        "--early-stop", action="store_true", help="end a training once its learning curve is unlikely to win"
+    )
+    group.add_argument("--stage2-order", metavar="A,B,…", help="the grids of stage 2 to search, in this order")
+    group.add_argument("--estimate", action="store_true", help="predict how long one search would take, and stop")
+
+
+def add_rescore_options(parser: Parser) -> None:
+    """Another objective for recorded trials."""
+    parser.add_argument("--wc", type=float, help="rank by another w_c (default: the search's)")
+    parser.add_argument("--penalty", help="rank by another complexity metric (default: the search's)")
+
+
+def budget_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `search`, `sweep` and `transfer` that `add_budget_options` stands for."""
+    return {
+        "penalty": options.penalty or "t_tr",
+        "epochs": options.epochs,
+        "n1": options.n1,
+        "n2": options.n2,
+        "n3": options.n3,
+        "seed": options.seed or 0,
+        "train_seed": options.train_seed,
+        "reference": options.reference,
+        "store": options.store,
+        "workers": int_or_text(options.workers),
+        "device": options.device,
+        "trial_timeout": options.trial_timeout,
+        "retry_failed": options.retry_failed,
+        "progress": not options.quiet,
+    }
+
+
+def method_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `search` and `sweep` that `add_method_options` stands for."""
+    order = None if options.stage2_order is None else [name.strip() for name in options.stage2_order.split(",")]
+    return {
+        "method": options.method,
+        "optimizer": options.optimizer,
+        "transform": options.transform,
+        "batch": options.batch,
+        "early_stop": options.early_stop,
+        "stage2_order": order,
+    }

@@ -1,0 +1,68 @@
+"""What the two command lines, `dnc` and `reproduce.py`, share: exit statuses, and errors as one line on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from dnc.errors import ArgumentError, DncError
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; 128 + SIGINT is what shells report after Ctrl-C
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises ArgumentError where argparse would print its usage and exit, so that all errors look the same."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ArgumentError(f"{message} (see {self.prog} --help)")
+
+
+def run_program(name: str, program: Callable[[list[str]], object], argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status; an error becomes one line on stderr.
+
+    Args:
+        name: the program's name, which begins that line.
+        program: called with the arguments; it prints its own output.
+        argv: the arguments; None takes those of this process. `--debug` among them adds the traceback of an error.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        program(arguments)
+    except SystemExit as leaving:  # argparse leaves this way after --help and --version
+        return int(leaving.code or OK)
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        # Python flushes stdout once more when it exits, and would complain then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (KeyboardInterrupt, Exception) as error:
+        if "--debug" in arguments:  # not from the parsed options: parsing may be what failed
+            traceback.print_exception(error)
+        text, status = describe_error(error)
+        print(f"{name}: {' '.join(text.split())}", file=sys.stderr)
+        return status
+    return OK
+
+
+def describe_error(error: BaseException) -> tuple[str, int]:
+    """What to tell the user about an error, and the exit status."""
+    if isinstance(error, KeyboardInterrupt):
+        return str(error) or "interrupted; finished trials are kept", INTERRUPTED
+    if isinstance(error, DncError):
+        return str(error), USAGE if isinstance(error, ArgumentError) else FAILED
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED
+    return f"unexpected {type(error).__name__}: {error} (try --debug)", FAILED
+
+
+def int_or_text(text: str) -> int | str:
+    """A whole number as an int; any other text as it is, for the check that knows which words are allowed too.
+
+    >>> int_or_text("-2"), int_or_text("auto")
+    (-2, 'auto')
+    """
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else text
