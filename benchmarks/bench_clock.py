@@ -42,16 +42,16 @@ BUSY = "import torch; torch.set_num_threads(1); a = torch.randn(700, 700)\nwhile
 
 @dataclass(frozen=True)
 class Subject:
-    """A config, the data and engine that it is timed with, and the reference time of that engine."""
+    """A config, the data and engine that it is timed with, and the calibration of that engine."""
 
     config: Config
     data: Dataset
     engine: Engine
-    reference: Calibration
+    calibration: Calibration
 
     def clock(self) -> float:
         """Seconds of an epoch by the project's clock."""
-        return measure_t_tr(self.config, self.data, self.engine, self.reference).t_tr
+        return measure_t_tr(self.config, self.data, self.engine, self.calibration).t_tr
 
     def naive(self) -> float:
         """Mean wall seconds of an epoch of training."""
@@ -92,25 +92,25 @@ def random_data(n: int, shape: tuple[int, ...]) -> Dataset:
 def perceptrons(images: int) -> list[Subject]:
     """Ten Sobol points of stage 1."""
     data, engine = random_data(images, (784,)), select_engine("cpu", family="mlp")
-    reference, space = calibrate(engine), dnc.MLPSpace()
+    calibration, space = calibrate(engine), dnc.MLPSpace()
     points = SobolSearch(space.stage1(), seed=0)
     found: dict[Config, None] = {}
     while len(found) < 10:
         arch = points.ask()
         n_params = count_params(arch, data.input_shape, CLASSES)
         found[Config(arch, space.default_training(n_params))] = None
-    return [Subject(config, data, engine, reference) for config in found]
+    return [Subject(config, data, engine, calibration) for config in found]
 
 
 def convolutional() -> list[Subject]:
     """Three small CNNs."""
     data, engine = random_data(640, (3, 16, 16)), select_engine("cpu", family="cnn")
-    reference = calibrate(engine)
+    calibration = calibrate(engine)
     configs = [
         Config(CNN(channels, pools=(2,), batchnorm=tuple(range(1, len(channels) + 1))), Training(batch_size=64))
         for channels in ((16, 24), (16, 32, 48), (24, 48, 64))
     ]
-    return [Subject(config, data, engine, reference) for config in configs]
+    return [Subject(config, data, engine, calibration) for config in configs]
 
 
 def repeated(ways: Sequence[Callable[[Subject], float]], subjects: Sequence[Subject], repeats: int) -> list[np.ndarray]:

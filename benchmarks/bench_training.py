@@ -17,8 +17,9 @@ from baseline import Baseline
 import dnc
 from dnc.config import CNN, MLP, Config, Training
 from dnc.data.dataset import Dataset
-from dnc.training.engine import Engine, compute_settings, machine_name, native_bfloat16
+from dnc.training.engine import Engine, compute_settings, machine_name
 from dnc.training.loop import train
+from dnc.training.machine import cpu_has_bfloat16
 from dnc.training.mlp_cpu.direct import DirectStack
 from dnc.training.stepper import build_stepper
 
@@ -214,7 +215,7 @@ def accuracy_table(best: Engine) -> None:
 
 
 def main() -> None:
-    best = Engine(kind="direct", dtype="bfloat16" if native_bfloat16() else "float32")
+    best = Engine(kind="direct", dtype="bfloat16" if cpu_has_bfloat16() else "float32")
     print(f"{machine_name(best)}, torch {torch.__version__}")
     with compute_settings(best):
         mlp_table(best)

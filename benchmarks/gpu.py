@@ -32,9 +32,9 @@ from dnc.data.dataset import Dataset
 from dnc.errors import DataError
 from dnc.models.predict import predict_logits
 from dnc.searches.settings import Device
+from dnc.training.eager import EagerStepper
 from dnc.training.engine import Engine, machine_name, select_engine
 from dnc.training.loop import run_epoch, train
-from dnc.training.stepper import EagerStepper
 
 NO_DEVICE = "no CUDA device: not measured"
 EPOCHS = 4  # of the trainings that are compared

@@ -8,7 +8,7 @@ import torch
 
 from dnc.networks.build import Network
 from dnc.networks.layers import Dropout
-from dnc.training.stepper import EagerStepper
+from dnc.training.eager import EagerStepper
 
 WARM_UP = 3  # steps launched one by one before a capture: libraries choose their kernels in them
 

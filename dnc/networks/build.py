@@ -18,13 +18,18 @@ Network = ConvNet | Perceptron
 
 
 def build(arch: Architecture, input_shape: Sequence[int], n_classes: int, seed: int | None = None) -> Network:
-    """The network of `arch` on the CPU, initialised from `seed`; torch's global generator is not touched.
+    """The network of `arch` on the CPU, initialized from `seed`; torch's global generator is not touched.
 
     Linear layers: Kaiming normal weights, bias 0.1. Conv layers: torch's default. With `seed=None` the weights differ
     from call to call.
 
     Raises:
-        ArgumentError: the architecture and the input do not fit.
+        ArgumentError: the architecture cannot take such inputs.
+
+    >>> from dnc.config import MLP
+    >>> network = build(MLP(hidden=(20,)), (1, 8, 8), n_classes=10, seed=0)
+    >>> network(torch.zeros(5, 1, 8, 8)).shape
+    torch.Size([5, 10])
     """
     generator = torch.Generator()
     if seed is None:
@@ -32,7 +37,7 @@ def build(arch: Architecture, input_shape: Sequence[int], n_classes: int, seed: 
     else:
         generator.manual_seed(seed)
     network = skeleton(arch, input_shape, n_classes)
-    # memory for the weights; to_empty does the same, but imports a second's worth of modules the first time
+    # memory for the weights: to_empty does the same, but its first call imports modules for a second
     memory = {name: torch.empty(value.shape, dtype=value.dtype) for name, value in network.state_dict().items()}
     network.load_state_dict(memory, assign=True)
     for module in network.modules():
@@ -53,7 +58,7 @@ def skeleton(arch: Architecture, input_shape: Sequence[int], n_classes: int) -> 
     """The network without memory for its weights (torch's meta device).
 
     Raises:
-        ArgumentError: the architecture and the input do not fit.
+        ArgumentError: the architecture cannot take such inputs.
     """
     shape = check_shapes(arch, input_shape, n_classes)
     with torch.device("meta"):

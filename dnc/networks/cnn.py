@@ -11,7 +11,7 @@ from dnc.networks.params import KERNEL
 
 
 class ConvBlock(nn.Module):
-    """conv 3x3 → max pool 2x2 → batch normalisation → (+ shortcut) → activation → dropout, for one layer (from 1)."""
+    """conv 3x3 → max pool 2x2 → batch normalization → (+ shortcut) → activation → dropout, for one layer (from 1)."""
 
     def __init__(self, arch: CNN, layer: int, c_in: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class ConvNet(nn.Module):
         self.input_shape = input_shape
         channels = (input_shape[0], *arch.channels)
         self.blocks = nn.ModuleList(ConvBlock(arch, i + 1, c_in) for i, c_in in enumerate(channels[:-1]))
-        # end layer of each shortcut -> (channels there, halvings on the way)
+        # end layer of each shortcut -> (channels of that layer, strides and pools on the way)
         self.joins = {
             start + SHORTCUT_SPAN: (
                 arch.channels[start + SHORTCUT_SPAN - 1],
@@ -63,14 +63,20 @@ class ConvNet(nn.Module):
         starts: dict[int, Tensor] = {}  # end layer -> output of the block where its shortcut starts
         for layer, block in enumerate(self.blocks, start=1):
             start = starts.pop(layer, None)
-            x = block(x) if start is None else block(x, fit(start, *self.joins[layer]))
+            x = block(x) if start is None else block(x, match_shape(start, *self.joins[layer]))
             if layer + SHORTCUT_SPAN in self.joins:
                 starts[layer + SHORTCUT_SPAN] = x
-        return self.classifier(x.mean((2, 3)))
+        return self.classifier(x.mean((2, 3)))  # (B, C, H, W) -> (B, C) -> (B, n_classes)
 
 
-def fit(x: Tensor, channels: int, halvings: int) -> Tensor:
-    """Make a shortcut fit: average-pool (B, C, H, W) `halvings` times, then pad with zeros or cut to `channels`."""
+def match_shape(x: Tensor, channels: int, halvings: int) -> Tensor:
+    """Give a shortcut the shape of the maps that it is added to.
+
+    Args:
+        x: the maps where it starts, (B, C, H, W).
+        channels: those that it needs: C is padded with zeros, or cut.
+        halvings: how often it is average-pooled, each time to (ceil(H/2), ceil(W/2)).
+    """
     for _ in range(halvings):
         x = F.avg_pool2d(x, 2, ceil_mode=True)
     missing = channels - x.shape[1]

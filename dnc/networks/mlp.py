@@ -14,7 +14,7 @@ class Perceptron(nn.Module):
     """linear → activation → dropout for each hidden layer, then one linear classifier.
 
     Attributes:
-        arch: what it was built from.
+        arch: the architecture that it was built from.
         input_shape: shape of one sample; inputs are flattened.
     """
 

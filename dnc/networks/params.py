@@ -15,7 +15,7 @@ def check_shapes(arch: Architecture, input_shape: Sequence[int], n_classes: int)
     """Return `input_shape` as a tuple if `arch` can take such inputs: (C, H, W) for a CNN, any shape for an MLP.
 
     Raises:
-        ArgumentError: `arch` is no architecture, a size is not a whole number >= 1, or a CNN is given flat inputs.
+        ArgumentError: `arch` is not an architecture, a size is not a whole number >= 1, or a CNN is given flat inputs.
     """
     if not isinstance(arch, (CNN, MLP)):
         raise ArgumentError(f"arch={short_repr(arch)} is not allowed: give a dnc.CNN or a dnc.MLP")
@@ -32,7 +32,11 @@ def check_shapes(arch: Architecture, input_shape: Sequence[int], n_classes: int)
 
 
 def map_sizes(arch: CNN, input_shape: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Height and width after each conv layer; a stride and a pool each give ceil(H/2)."""
+    """Height and width after each conv layer; a stride and a pool each give ceil(H/2).
+
+    >>> map_sizes(CNN(channels=(4, 8), pools=(1,)), (3, 32, 32))
+    ((16, 16), (16, 16))
+    """
     _, height, width = check_shapes(arch, input_shape, 1)
     sizes = []
     for layer in range(1, arch.depth + 1):
@@ -46,7 +50,7 @@ def count_params(arch: Architecture, input_shape: Sequence[int], n_classes: int)
     """Number of trainable parameters N_p of `arch` on samples of `input_shape`.
 
     Raises:
-        ArgumentError: the architecture and the input do not fit.
+        ArgumentError: the architecture cannot take such inputs.
 
     >>> count_params(MLP(hidden=(300,)), (784,), 10)
     238510

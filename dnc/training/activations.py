@@ -13,7 +13,7 @@ _aten = torch.ops.aten
 
 
 def activate(name: str, z: Tensor, out: Tensor) -> None:
-    """out = act(z); `out` may be `z` itself for "relu" only, whose derivative needs no more than the result."""
+    """out = act(z); `out` may be `z` itself for "relu" only, whose derivative can be told from the result alone."""
     if name == "relu":
         torch.clamp_min(z, 0, out=out)
     else:

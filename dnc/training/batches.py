@@ -1,4 +1,4 @@
-"""Samples in memory, handed out as float batches in the form a network takes."""
+"""Samples in memory, handed out as batches of floats in the form that a network takes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from torch import Tensor
 
 from dnc.data.augment import Augmenter
 
-FLOATS_ONCE = (
-    512 * 2**20
-)  # bytes: flat uint8 data up to this size as float32 are converted once, larger ones batch by batch
-KEPT = 2**28  # bytes of converted rows that are kept for the next training on the same arrays
+# flat uint8 data that take up to this many bytes as float32 are converted once, larger ones batch by batch
+CONVERT_ONCE_BYTES = 512 * 2**20
+CACHE_BYTES = 2**28  # of converted rows that are kept for the next training on the same arrays
 CHUNK_ROWS, CHUNK_IMAGES = 1000, 250  # samples of one evaluation batch: their activations stay small
 CHUNK_PIXELS = 2**17  # of images on a CPU: there, memory for larger maps comes from the system, anew in each layer
-CUDA_IMAGES = 500
+CHUNK_IMAGES_CUDA = 500
 
 
 class BatchSource:
@@ -27,11 +26,11 @@ class BatchSource:
 
     Args:
         x, y: the samples and labels.
-        flat: for an MLP: rows (N, features), without augmentation. Else images, given out in channels_last form.
-        augmenter: augments training batches and normalises the others; None divides uint8 by 255.
+        flat: for an MLP: rows (N, features), without augmentation. Otherwise images, in channels_last form.
+        augmenter: augments training batches and normalizes the others; None divides uint8 by 255.
         device: where the samples live.
         capacity: largest batch that `gather` is asked for; its buffers are made once.
-        dtype: type of the rows that are given out if `flat`.
+        dtype: type of the rows if `flat`.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class BatchSource:
     ) -> None:
         self.flat, self.dtype = flat, dtype
         self.augmenter = augmenter
-        if flat and (x.dtype != np.uint8 or 4 * x.size <= FLOATS_ONCE):
+        if flat and (x.dtype != np.uint8 or 4 * x.size <= CONVERT_ONCE_BYTES):
             samples = float_rows(x, dtype).to(device)
         else:
             samples = as_tensor(x).to(device)
@@ -56,7 +55,7 @@ class BatchSource:
         self.y = as_tensor(y).to(device)
         self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))
         self._y_batch = self.y.new_empty(capacity)
-        self._buffers: dict[int, tuple[Tensor, Tensor]] = {}  # their views for each batch size that occurs
+        self._buffers: dict[int, tuple[Tensor, Tensor]] = {}  # views of them for each batch size that occurs
 
     def __len__(self) -> int:
         return len(self.x)
@@ -73,19 +72,19 @@ class BatchSource:
         torch.index_select(self.x, 0, rows, out=x)
         torch.index_select(self.y, 0, rows, out=y)
         if self.augmenter is None or generator is None:
-            return self._formed(x), y
+            return self._prepared(x), y
         return self.augmenter(x, generator).contiguous(memory_format=torch.channels_last), y
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All samples in order as evaluation batches: normalised, not augmented."""
+        """All samples in order as evaluation batches: normalized, not augmented."""
         size = CHUNK_ROWS
         if not self.flat:
-            fitting = max(CHUNK_PIXELS // math.prod(self.x.shape[2:]), 1)
-            size = CUDA_IMAGES if self.x.is_cuda else min(CHUNK_IMAGES, fitting)
+            n_images = max(CHUNK_PIXELS // math.prod(self.x.shape[2:]), 1)
+            size = CHUNK_IMAGES_CUDA if self.x.is_cuda else min(CHUNK_IMAGES, n_images)
         for start in range(0, len(self), size):
-            yield self._formed(self.x[start : start + size]), self.y[start : start + size]
+            yield self._prepared(self.x[start : start + size]), self.y[start : start + size]
 
-    def _formed(self, x: Tensor) -> Tensor:
+    def _prepared(self, x: Tensor) -> Tensor:
         if self.augmenter is not None:
             x = self.augmenter.normalise(x)
         elif x.dtype == torch.uint8:
@@ -93,33 +92,33 @@ class BatchSource:
         return x if self.flat else x.contiguous(memory_format=torch.channels_last)
 
 
-_kept: dict[tuple[int, torch.dtype], tuple[weakref.ref[np.ndarray], Tensor]] = {}  # the latest used is last
+_row_cache: dict[tuple[int, torch.dtype], tuple[weakref.ref[np.ndarray], Tensor]] = {}  # the last used comes last
 
 
 def float_rows(x: np.ndarray, dtype: torch.dtype) -> Tensor:
     """Samples x (N, …) as rows (N, features) of type `dtype`, uint8 as `unit_floats`; not to be written to.
 
-    A search trains many configs on the same arrays: their rows are kept as long as the array lives, while those used
-    last take at most `KEPT` bytes.
+    A search trains many configs on the same arrays, so the rows used last, up to `CACHE_BYTES` in all, are kept as
+    long as their array lives.
     """
     samples = as_tensor(x)
     if samples.dtype == dtype:
         return samples.flatten(1)
     key = id(x), dtype
-    found = _kept.pop(key, None)
-    if found is None or found[0]() is not x:
+    cached = _row_cache.pop(key, None)
+    if cached is None or cached[0]() is not x:  # a new array may have got the id of one that is gone
         samples = samples.flatten(1)
         rows = unit_floats(samples, dtype) if samples.dtype == torch.uint8 else samples.to(dtype)
-        found = weakref.ref(x, lambda _: _kept.pop(key, None)), rows
-    _kept[key] = found
-    held = list(_kept.items())
-    excess = sum(rows.nbytes for _, (_, rows) in held) - KEPT
-    for old, (_, rows) in held:
+        cached = weakref.ref(x, lambda _: _row_cache.pop(key, None)), rows
+    _row_cache[key] = cached
+    oldest_first = list(_row_cache.items())
+    excess = sum(rows.nbytes for _, (_, rows) in oldest_first) - CACHE_BYTES
+    for old, (_, rows) in oldest_first:
         if excess <= 0:
             break
-        _kept.pop(old, None)
+        _row_cache.pop(old, None)
         excess -= rows.nbytes
-    return found[1]
+    return cached[1]
 
 
 def unit_floats(x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which numerics a training uses (its engine), and which machine it runs on."""
+"""The engine of a training: with which numerics, on which device, and under which settings of torch it computes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import torch
 
 from dnc.config import content_hash
 from dnc.errors import ArgumentError, check_choice, check_int, short_repr
+from dnc.training.machine import cpu_has_bfloat16, cpu_model, gpu_has_bfloat16, gpu_model
 
 KINDS = ("eager", "direct")
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "bfloat16")
 FAMILIES = ("mlp", "cnn")
-VERSIONS = {  # others are at 1
-    ("direct", "cpu", "bfloat16"): 2,  # products are reduced by their size, not by the batch's
+VERSIONS = {  # all others are at 1
+    ("direct", "cpu", "bfloat16"): 2,  # products are reduced depending on their own size, no longer on the batch size
     ("eager", "cpu", "float32"): 2,  # CNNs are trained without autograd
     ("eager", "cpu", "bfloat16"): 2,
 }
@@ -29,15 +28,15 @@ CPU_THREADS = 1  # a training uses one thread: bit-for-bit repeatable, and N wor
 
 @dataclass(frozen=True)
 class Engine:
-    """How a training computes. Trainings of equal engines on one kind of device give comparable numbers.
+    """How a training computes. Trainings of equal engines on the same kind of device give comparable numbers.
 
     Args:
         device: "cpu" or "cuda".
-        dtype: "float32", or "bfloat16" for autocast with float32 weights.
+        dtype: "float32", or "bfloat16" for reduced precision with float32 weights.
         version: raised whenever a change of the code changes the numbers; None stands for the current one.
         kind: "eager" is a torch module with autograd, or a CNN on the CPU with a backward pass of its own; "direct"
             trains MLPs on the CPU without autograd, also several side by side, with the products of hidden layers in
-            `dtype` where they are large enough to gain by it.
+            `dtype` where they are large enough to gain from it.
 
     Raises:
         ArgumentError: an unknown name, kind "direct" on CUDA, or a version that this release does not implement.
@@ -89,7 +88,7 @@ class Engine:
 
 
 def select_engine(device: str = "auto", dtype: str | None = None, family: str | None = None) -> Engine:
-    """The engine for `device`: "cpu", "cuda", or "auto" for CUDA where there is one.
+    """The engine for `device`: "cpu", "cuda", or "auto" for CUDA if there is a device for it.
 
     Args:
         device: where to compute.
@@ -99,15 +98,20 @@ def select_engine(device: str = "auto", dtype: str | None = None, family: str | 
 
     Raises:
         ArgumentError: an unknown name, or CUDA is asked for and missing.
+
+    >>> select_engine("cpu").id
+    'eager-cpu-float32-2'
+    >>> select_engine("cpu", "float32", family="mlp").id
+    'direct-cpu-float32-1'
     """
     check_choice("device", device, ("auto", *DEVICES))
-    found = torch.cuda.is_available()
-    if device == "cuda" and not found:
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
         raise ArgumentError("device='cuda' is not available: torch finds no CUDA device; use device='cpu' or 'auto'")
     if family is not None:
         check_choice("family", family, FAMILIES)
-    chosen = "cuda" if found and device != "cpu" else "cpu"
-    reduced = family is not None and (native_bfloat16() if chosen == "cpu" else cuda_bfloat16())
+    chosen = "cuda" if has_cuda and device != "cpu" else "cpu"
+    reduced = family is not None and (cpu_has_bfloat16() if chosen == "cpu" else gpu_has_bfloat16())
     return Engine(
         device=chosen,
         dtype=dtype if dtype is not None else "bfloat16" if reduced else "float32",
@@ -115,23 +119,11 @@ def select_engine(device: str = "auto", dtype: str | None = None, family: str | 
     )
 
 
-@cache
-def native_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices in hardware; emulated products are slower than float32 ones."""
-    flags = set(_cpu_info("flags").split())
-    return bool(flags & {"avx512_bf16", "amx_bf16"}) and torch.backends.mkldnn.is_available()
-
-
-def cuda_bfloat16() -> bool:
-    """Whether this GPU multiplies bfloat16 matrices in hardware."""
-    return torch.cuda.is_bf16_supported(including_emulation=False)
-
-
 def machine_name(engine: Engine) -> str:
     """What computes, for people: the model of the CPU with its threads, or of the GPU."""
     if engine.device == "cuda":
-        return torch.cuda.get_device_name()
-    return f"{_cpu_model()}, {engine.threads} thread{'s' if engine.threads > 1 else ''}"
+        return gpu_model()
+    return f"{cpu_model()}, {engine.threads} thread{'s' if engine.threads > 1 else ''}"
 
 
 def machine_id(engine: Engine) -> str:
@@ -165,19 +157,3 @@ def flushes_denormals() -> bool:
     """True if this thread's arithmetic flushes denormals to zero (torch has a setter, but no getter)."""
     smallest_normal = sys.float_info.min
     return smallest_normal / 2 == 0.0
-
-
-@cache
-def _cpu_model() -> str:
-    return _cpu_info("model name", "Hardware") or platform.processor() or platform.machine() or "unknown CPU"
-
-
-def _cpu_info(*names: str) -> str:
-    """The first entry of /proc/cpuinfo with one of these names; "" where there is none."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() in names and value.strip():
-                return value.strip()
-    return ""

@@ -1,4 +1,4 @@
-"""Limits of the validation error that end a training after the first epoch which is beyond its own."""
+"""Limits of the validation error: a training ends after the first epoch whose best error is above its limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from dnc.trial import Epoch
 
-ErrorLimits = tuple[float, ...]  # after epoch k, the largest best error with which a training goes on
+ErrorLimits = tuple[float, ...]  # for each epoch, the largest best error so far with which a training goes on
 
 
 def best_errors(curve: Sequence[Epoch]) -> list[float]:
@@ -16,6 +16,11 @@ def best_errors(curve: Sequence[Epoch]) -> list[float]:
 
 
 def ends_after(curve: Sequence[Epoch], limits: ErrorLimits) -> int:
-    """The epoch after which a training with this curve ends by its limits; 0 if by none."""
-    pairs = zip(best_errors(curve), limits, strict=False)
-    return next((k for k, (error, limit) in enumerate(pairs, start=1) if error > limit), 0)
+    """The epoch (from 1) after which the limits end a training with this curve; 0 if they do not.
+
+    >>> curve = [Epoch(train_loss=1.0, val_loss=1.0, val_acc=acc, seconds=1.0) for acc in (0.5, 0.6, 0.6)]
+    >>> ends_after(curve, (0.6, 0.5, 0.3))
+    3
+    """
+    compared = zip(best_errors(curve), limits, strict=False)
+    return next((k for k, (error, limit) in enumerate(compared, start=1) if error > limit), 0)

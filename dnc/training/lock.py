@@ -1,4 +1,4 @@
-"""Who may use a GPU: any number of trainings at once, or one measurement of time alone."""
+"""Who may use a GPU: any number of trainings at once, or a single measurement of time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError:  # Windows: no lock, so measure there with one worker
 
 @contextmanager
 def device_lock(engine: Engine, *, exclusive: bool) -> Iterator[None]:
-    """Hold the engine's GPU, shared or alone, among all processes of this user. Nothing to hold on a CPU."""
+    """Hold the engine's GPU, shared or exclusively, among all processes of this user. A CPU is not locked."""
     if engine.device == "cpu":
         yield
         return
@@ -34,7 +34,8 @@ def device_lock(engine: Engine, *, exclusive: bool) -> Iterator[None]:
 def file_lock(path: Path, *, exclusive: bool) -> Iterator[None]:
     """A readers-writer lock on `path`; the system releases it when the process ends, however it ends.
 
-    Everyone passes a gate first, and a writer holds it while it waits, so that a stream of readers cannot starve it.
+    Readers and writers pass a gate first, and a writer holds it while it waits, so that a stream of readers cannot
+    starve it.
     """
     if fcntl is None:
         yield

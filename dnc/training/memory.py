@@ -1,6 +1,6 @@
-"""How much memory a training needs at least, in closed form: what cannot fit is refused before it is tried.
+"""How much memory a training needs at least, in closed form: one that cannot fit is refused before it is tried.
 
-A process that asks for too much is often killed by the system instead of being told, so that nothing can be said
+The system often kills a process that asks for too much instead of telling it, so that no reason could be given
 afterwards.
 """
 
@@ -31,7 +31,7 @@ def needed_bytes(config: Config, data: Dataset, engine: Engine) -> int:
     arch = config.arch
     params = count_params(arch, data.input_shape, data.n_classes)
     if isinstance(arch, CNN):
-        sizes = map_sizes(arch, data.input_shape)  # a layer's pool comes after its output
+        sizes = map_sizes(arch, data.input_shape)  # after each layer's pool: never more than its convolution gives
         units = sum(c * h * w for c, (h, w) in zip(arch.channels, sizes, strict=True))
     else:
         units = sum(arch.hidden)
@@ -40,30 +40,34 @@ def needed_bytes(config: Config, data: Dataset, engine: Engine) -> int:
 
 
 def device_bytes(engine: Engine) -> float:
-    """Memory of the device; infinity where it is not known."""
+    """Memory of the device; infinity if it is not known."""
     if engine.device == "cuda":
         return float(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
     return min(machine_memory(), _address_space())
 
 
-def check_fits(config: Config, data: Dataset, engine: Engine) -> None:
-    """Refuse a training that certainly does not fit.
+def check_memory(config: Config, data: Dataset, engine: Engine) -> None:
+    """Refuse a training that certainly does not fit into memory.
 
     Raises:
         TrainingFailed: it needs more memory than there is.
     """
-    needed, there = needed_bytes(config, data, engine), device_bytes(engine)
-    if needed > there:
-        raise TrainingFailed(f"{OUT_OF_MEMORY}: needs at least {gigabytes(needed)}, there are {gigabytes(there)}")
+    needed, available = needed_bytes(config, data, engine), device_bytes(engine)
+    if needed > available:
+        raise TrainingFailed(f"{OUT_OF_MEMORY}: needs at least {gigabytes(needed)}, there are {gigabytes(available)}")
 
 
 def gigabytes(n: float) -> str:
-    """Bytes as text, e.g. "1.5 GB"."""
+    """Bytes as text.
+
+    >>> gigabytes(1.5e9)
+    '1.5 GB'
+    """
     return f"{n / 1e9:,.3g} GB" if n < 1e12 else f"{n / 1e9:,.0f} GB"
 
 
 def free_memory() -> None:
-    """Give back what a failed training held: its reference cycles, and the blocks that torch keeps on the GPU."""
+    """Give back what a failed training leaves behind: reference cycles, and the blocks that torch keeps on the GPU."""
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()

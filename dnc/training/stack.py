@@ -1,4 +1,4 @@
-"""Train several configs at once: perceptrons that share a batch size share their batches and their first product."""
+"""Train several configs at once: perceptrons with one batch size share their batches and their first product."""
 
 from __future__ import annotations
 
@@ -29,38 +29,44 @@ def train_stack(
     on_epoch: OnEpoch | None = None,
     keep_weights: bool = False,
 ) -> list[Outcome | TrainingFailed]:
-    """Train every config as `train` would, bit for bit, those that can share their work side by side.
+    """Train every config as `train` would, bit for bit; those that can share their work are trained side by side.
 
-    Configs with equal batch sizes and first products of one type form a stack if the engine's kind is "direct"; others
-    are trained one by one. Before a stack is trained, it is checked that on this machine a shared product has the bits
-    of separate ones; where it has not, its configs are trained one by one too. The seconds of an epoch are shared out
-    by parameter counts.
+    With an engine of kind "direct", configs with the same `stack_key` (equal batch sizes, first products of one type)
+    form a stack; all others are trained one by one. Before a stack is trained, it is checked that on this machine a
+    shared product has the bits of separate ones; if not, its configs are trained one by one too. The seconds of a
+    stack's epoch are divided among its configs in proportion to their parameter counts.
 
     Args:
-        configs: what to train; perceptrons, where the kind is "direct".
+        configs: what to train; perceptrons, if the kind is "direct".
         data, epochs, seed, engine, keep_weights: as in `train`.
         on_epoch: as in `train`, called for every config of a stack; an exception from it ends all trainings.
 
     Returns:
-        An outcome for each config, in their order; the TrainingFailed that `train` would raise in place of one.
+        An outcome for each config, in their order, or the TrainingFailed that `train` would raise.
 
     Raises:
         ArgumentError: as `train`.
+
+    >>> import numpy as np
+    >>> from dnc.config import MLP
+    >>> data = Dataset.from_arrays(np.zeros((100, 20), dtype=np.uint8), np.arange(100) % 2)
+    >>> configs = [Config(MLP(hidden=(n,))) for n in (8, 16)]
+    >>> outcomes = train_stack(configs, data, epochs=2, seed=0, engine=Engine(kind="direct"))
+    >>> [len(outcome.curve) for outcome in outcomes]
+    [2, 2]
     """
     epochs, seed = check_int("epochs", epochs, 1), check_int("train_seed", seed, 0)
     groups: dict[object, list[int]] = {}
     for i, config in enumerate(configs):
         groups.setdefault(stack_key(config, data, engine) if engine.kind == "direct" else i, []).append(i)
-    found: dict[int, Outcome | TrainingFailed] = {}
+    outcomes: dict[int, Outcome | TrainingFailed] = {}  # by the config's index
     for members in groups.values():
-        chosen = [configs[i] for i in members]
-        outcomes = (
-            _side_by_side(chosen, data, epochs, seed, engine, on_epoch, keep_weights) if len(chosen) > 1 else None
-        )
-        if outcomes is None:
-            outcomes = [_alone(config, data, epochs, seed, engine, on_epoch, keep_weights) for config in chosen]
-        found.update(zip(members, outcomes, strict=True))
-    return [found[i] for i in range(len(configs))]
+        group = [configs[i] for i in members]
+        stacked = _side_by_side(group, data, epochs, seed, engine, on_epoch, keep_weights) if len(group) > 1 else None
+        if stacked is None:
+            stacked = [_alone(config, data, epochs, seed, engine, on_epoch, keep_weights) for config in group]
+        outcomes.update(zip(members, stacked, strict=True))
+    return [outcomes[i] for i in range(len(configs))]
 
 
 def _alone(
@@ -81,7 +87,7 @@ def _side_by_side(
     on_epoch: OnEpoch | None,
     keep_weights: bool,
 ) -> list[Outcome | TrainingFailed] | None:
-    """Outcomes of a stack; None if it cannot have the bits of separate trainings, or does not fit into memory."""
+    """Outcomes of a stack; None if its bits would differ from separate trainings, or it does not fit into memory."""
     curves: list[list[Epoch]] = [[] for _ in configs]
     failures: dict[int, TrainingFailed] = {}
     sizes = [count_params(config.arch, data.input_shape, data.n_classes) for config in configs]
@@ -102,6 +108,7 @@ def _side_by_side(
                     try:
                         check_finite(point, epoch, data.n_val)
                     except TrainingFailed as failure:
+                        # it stays in the stack, where NaNs in its own rows disturb no other network
                         failures.setdefault(i, failure)
                     curves[i].append(point)
                     if on_epoch is not None:
@@ -109,7 +116,7 @@ def _side_by_side(
                 if len(failures) == len(configs):
                     break
             networks = [stack.network(i) if keep_weights else None for i in range(len(configs))]
-    except TrainingFailed:  # the memory does not suffice for all of them at once
+    except TrainingFailed:  # out of memory for all of them at once: each alone may still fit
         return None
     return [
         failures.get(i)

@@ -1,34 +1,28 @@
-"""One training step: gather, augment, forward, backward, update. The loop and the clock run the same code."""
+"""One training step: gather, augment, forward, backward, update. The loop and the clock run the same code.
+
+This is the one place that knows which engine does what.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-import torch
-import torch.nn.functional as F
-
-from dnc.config import CNN, MLP, Config
-from dnc.data.augment import Augmenter
+from dnc.config import CNN, Config
 from dnc.data.dataset import Dataset
 from dnc.errors import DncError
-from dnc.networks.build import Network, build
-from dnc.networks.cnn import ConvNet
-from dnc.networks.layers import set_dropout_generator
-from dnc.networks.params import check_shapes, map_sizes
-from dnc.training.adam import Adam
-from dnc.training.batches import BatchSource
-from dnc.training.cnn_cpu.conv import ConvPass
-from dnc.training.engine import Engine, precision
-from dnc.training.mlp_cpu.direct import DirectStack
-from dnc.training.streams import shuffled, stream, stream_seed
+from dnc.networks.build import Network
+from dnc.networks.params import map_sizes
+from dnc.training.eager import EagerStepper
+from dnc.training.engine import Engine
+from dnc.training.mlp_cpu.direct import DirectStepper
 
 
 class TrainingFailed(DncError):
-    """A training that gave no usable result; its text is the reason."""
+    """A training without a usable result; its text is the reason."""
 
 
 class Stepper(Protocol):
-    """A network in training. An engine is an implementation of this."""
+    """A network in training; each engine implements it."""
 
     batch_size: int  # largest number of samples in a step: the config's batch size, at most n_train
     n_train: int
@@ -42,7 +36,7 @@ class Stepper(Protocol):
         ...
 
     def train_loss(self) -> float:
-        """Mean loss a sample of the steps since the epoch's start; waits for the device."""
+        """Mean loss per sample of the steps since the epoch's start; waits for the device."""
         ...
 
     def evaluate(self) -> tuple[float, float]:
@@ -55,7 +49,7 @@ class Stepper(Protocol):
 
 
 def build_stepper(config: Config, data: Dataset, engine: Engine, seed: int) -> Stepper:
-    """The network of `config`, ready to train on `data`: the one place that knows which engine does what.
+    """The network of `config`, ready to train on `data` with `engine`.
 
     Raises:
         ArgumentError: the architecture does not fit the data, or the engine does not train its kind.
@@ -63,121 +57,17 @@ def build_stepper(config: Config, data: Dataset, engine: Engine, seed: int) -> S
     """
     if engine.kind == "direct":
         return DirectStepper(config, data, engine, seed)
+    _check_norms(config, data)
     return EagerStepper(config, data, engine, seed)
 
 
-class EagerStepper:
-    """Kind "eager": a torch module, on CPU or CUDA, in float32 or bfloat16.
-
-    Gradients come from autograd with autocast, those of a CNN on the CPU from a `ConvPass`, which is quicker.
-
-    Random streams: weights and dropout belong to (seed, config); the order of the samples and their augmentation to
-    (seed, epoch), so that configs trained side by side can share their batches.
-    """
-
-    def __init__(self, config: Config, data: Dataset, engine: Engine, seed: int) -> None:
-        arch, training = config.arch, config.training
-        check_shapes(arch, data.input_shape, data.n_classes)
-        self.n_train = len(data.x_train)
-        self.batch_size = min(training.batch_size, self.n_train)
-        self._check_norms(arch, data.input_shape)
-        self._engine, self._seed = engine, seed
-
-        flat, device = isinstance(arch, MLP), engine.device
-        augmenter = None if flat or data.augment is None else Augmenter(data.augment, device)
-        # a last batch of one sample joins the one before: one more than the batch size
-        capacity = min(self.batch_size + 1, self.n_train)
-        self._train = BatchSource(
-            data.x_train, data.y_train, flat=flat, augmenter=augmenter, device=device, capacity=capacity
+def _check_norms(config: Config, data: Dataset) -> None:
+    """Raise TrainingFailed if a batch normalization has a single value per channel, of which there is no variance."""
+    arch = config.arch
+    if min(config.training.batch_size, len(data.x_train)) > 1 or not isinstance(arch, CNN):
+        return
+    sizes = map_sizes(arch, data.input_shape)
+    if any(sizes[layer - 1] == (1, 1) for layer in arch.batchnorm):
+        raise TrainingFailed(
+            "batch normalization of 1x1 maps needs at least two samples per batch: raise batch_size, or n_train"
         )
-        self._val = BatchSource(data.x_val, data.y_val, flat=flat, augmenter=augmenter, device=device)
-
-        network = build(arch, data.input_shape, data.n_classes, stream_seed(seed, config.key, "weights"))
-        network.to(device).to(memory_format=torch.channels_last)  # concerns 4-d weights only, those of conv layers
-        self._network = network
-        dropout = stream(seed, config.key, "dropout", device=device)
-        set_dropout_generator(network, dropout)
-        self._pass: ConvPass | None = None
-        if isinstance(arch, CNN) and isinstance(network, ConvNet) and device == "cpu":
-            self._pass = ConvPass(arch, network, getattr(torch, engine.dtype), dropout, capacity)
-        self._params = list(network.parameters()) if self._pass is None else [self._pass.values]
-        self._adam = Adam(self._params, training.lr, training.weight_decay)
-        self._augmentation = torch.Generator(device)
-        self._loss = torch.zeros((), dtype=torch.float64, device=device)  # summed over samples
-        self._order = torch.empty(0, dtype=torch.int64)
-        self._seen = 0
-
-    def start_epoch(self, epoch: int, lr: float) -> None:
-        self._network.train()
-        self._adam.lr = lr
-        self._order = shuffled(self.n_train, self._seed, epoch).to(self._engine.device)
-        self._augmentation.manual_seed(stream_seed(self._seed, "augment", epoch))
-        self._loss.zero_()
-        self._seen = 0
-
-    def step(self, start: int, stop: int) -> None:
-        x, y = self._train.gather(self._order[start:stop], self._augmentation)
-        if self._pass is not None:
-            loss = self._pass.gradients(x, y)
-            self._adam.step([self._pass.grads])
-        else:
-            with precision(self._engine):
-                loss = F.cross_entropy(self._network(x), y)
-            self._adam.step(torch.autograd.grad(loss, self._params))
-        self._loss.add_(loss.detach(), alpha=stop - start)
-        self._seen += stop - start
-
-    def train_loss(self) -> float:
-        if self._pass is not None and not self._pass.finite():
-            return float("nan")
-        return self._loss.item() / max(self._seen, 1)
-
-    @torch.inference_mode()
-    def evaluate(self) -> tuple[float, float]:
-        n = len(self._val)
-        if n == 0:
-            return float("nan"), float("nan")
-        self._network.eval()
-        loss = torch.zeros((), dtype=torch.float64, device=self._engine.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self._engine.device)
-        for x, y in self._val.chunks():
-            with precision(self._engine):
-                logits = self._network(x)
-            loss += F.cross_entropy(logits.float(), y, reduction="sum")
-            correct += (logits.argmax(1) == y).sum()
-        return loss.item() / n, correct.item() / n
-
-    def finish(self) -> Network:
-        set_dropout_generator(self._network, None)
-        if self._pass is not None:
-            self._pass.release()
-        return self._network.eval()
-
-    def _check_norms(self, arch: CNN | MLP, input_shape: tuple[int, ...]) -> None:
-        if self.batch_size == 1 and isinstance(arch, CNN):
-            sizes = map_sizes(arch, input_shape)
-            if any(sizes[layer - 1] == (1, 1) for layer in arch.batchnorm):
-                raise TrainingFailed(
-                    "batch normalisation of 1x1 maps needs at least two samples a batch: raise batch_size, or n_train"
-                )
-
-
-class DirectStepper:
-    """Kind "direct": a perceptron without autograd on the CPU, as a stack of one."""
-
-    def __init__(self, config: Config, data: Dataset, engine: Engine, seed: int) -> None:
-        self._stack = DirectStack([config], data, engine, seed)
-        self.batch_size, self.n_train = self._stack.batch_size, self._stack.n_train
-        self.step = self._stack.step
-
-    def start_epoch(self, epoch: int, lr: float) -> None:
-        self._stack.start_epoch(epoch, [lr])
-
-    def train_loss(self) -> float:
-        return self._stack.train_losses()[0]
-
-    def evaluate(self) -> tuple[float, float]:
-        return self._stack.evaluate()[0]
-
-    def finish(self) -> Network:
-        return self._stack.network(0)

@@ -1,7 +1,7 @@
 """Where the random numbers of a training come from.
 
-Each stream is a function of the training's seed and what it is for: never of the order of trainings, the worker, or
-torch's global generator. So a config trains to the same bits wherever and whenever it is trained.
+Each stream is a function of the training's seed and of what it is for, never of the order of trainings, of the worker,
+or of torch's global generator. So a config trains to the same bits wherever and whenever it is trained.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dnc.config import content_hash
 
 
 def stream_seed(seed: int, *names: str | int) -> int:
-    """A seed (32 bits: all that torch's CPU generator takes in) for the stream `names` of a training with `seed`."""
+    """The seed of the stream `names` in a training with `seed`: 32 bits, all that torch's CPU generator takes in."""
     return int(content_hash([seed, *names])[:8], 16)
 
 
@@ -27,7 +27,9 @@ def shuffled(n: int, seed: int, epoch: int) -> torch.Tensor:
 
 
 def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
-    """(start, stop) of each batch; a last batch of a single sample joins the one before (it has no variance for BN).
+    """(start, stop) of each batch in an epoch's order of n samples.
+
+    A last batch of a single sample joins the one before, because batch normalization needs a variance.
 
     >>> batch_bounds(9, 4)
     [(0, 4), (4, 9)]

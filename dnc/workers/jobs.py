@@ -17,7 +17,7 @@ from dnc.training.clock import Calibration, Timing, calibrate, measure_t_tr
 from dnc.training.engine import Engine
 from dnc.training.error_limits import ErrorLimits, ends_after
 from dnc.training.loop import Outcome, train
-from dnc.training.memory import OUT_OF_MEMORY, check_fits, free_memory
+from dnc.training.memory import OUT_OF_MEMORY, check_memory, free_memory
 from dnc.training.stack import train_stack
 from dnc.trial import Epoch
 
@@ -48,7 +48,7 @@ class TimeJob:
     limit: float | None = None  # seconds, seen to by the workers
 
     def __call__(self, data: Dataset) -> Timing:
-        check_fits(self.config, data, self.engine)
+        check_memory(self.config, data, self.engine)
         return measure_t_tr(self.config, data, self.engine, self.clock, epochs=self.epochs)
 
 
@@ -69,7 +69,7 @@ class TrainJob:
     error_limits: ErrorLimits = ()
 
     def __call__(self, data: Dataset) -> Outcome:
-        check_fits(self.config, data, self.engine)
+        check_memory(self.config, data, self.engine)
         check, curve = deadline(self.limit), list[Epoch]()
 
         def ends(index: int, epoch: Epoch) -> bool:
@@ -95,7 +95,7 @@ class StackJob:
 
     def __call__(self, data: Dataset) -> tuple[Outcome | Failure, ...]:
         for config in self.configs:
-            check_fits(config, data, self.engine)
+            check_memory(config, data, self.engine)
         found = train_stack(self.configs, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
         return tuple(o if isinstance(o, Outcome) else Failure(failure_reason(o)) for o in found)
 

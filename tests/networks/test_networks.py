@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dnc.config import ACTIVATIONS, CNN, MLP
 from dnc.errors import ArgumentError
 from dnc.networks.build import build
-from dnc.networks.cnn import ConvNet, fit
+from dnc.networks.cnn import ConvNet, match_shape
 from dnc.networks.layers import ACTIVATIONS as FUNCTIONS
 from dnc.networks.layers import Dropout, set_dropout_generator
 from dnc.networks.params import count_params, map_sizes
@@ -136,8 +136,8 @@ def test_forward_is_the_text(arch: CNN, shape: tuple[int, int, int]) -> None:
 
 def test_shortcut_pools_what_exists_and_fits_channels() -> None:
     x = torch.tensor([[[[1.0, 2.0, 3.0], [5.0, 6.0, 10.0], [7.0, 8.0, 9.0]]]])
-    assert fit(x, 2, 1).tolist() == [[[[3.5, 6.5], [7.5, 9.0]], [[0.0, 0.0], [0.0, 0.0]]]]
-    assert fit(torch.ones(1, 3, 1, 1), 2, 3).tolist() == [[[[1.0]], [[1.0]]]]
+    assert match_shape(x, 2, 1).tolist() == [[[[3.5, 6.5], [7.5, 9.0]], [[0.0, 0.0], [0.0, 0.0]]]]
+    assert match_shape(torch.ones(1, 3, 1, 1), 2, 3).tolist() == [[[[1.0]], [[1.0]]]]
 
 
 def test_shortcut_starts_after_dropout_and_joins_before_the_activation() -> None:

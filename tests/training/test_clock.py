@@ -55,7 +55,9 @@ def test_noise_stops_after_ten_pairs() -> None:
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.0, 3), (0.12, 3), (0.19, 5), (0.25, 6), (0.3, 7)])
 def test_the_budget_counts_all_blocks_but_not_before_three_pairs(seconds: float, count: int) -> None:
-    times = iter([0.02, 0.03] * 5)  # with the reference's 0.02, in total 0.04, 0.09, 0.13, 0.18, 0.22, 0.27, 0.31
+    times = iter(
+        [0.02, 0.03] * 5
+    )  # with the calibration network's 0.02, in total 0.04, 0.09, 0.13, 0.18, 0.22, 0.27, 0.31
     result = paired_ratio(blocks(times), blocks(repeat(0.02)), lambda ratio: seconds)
     assert (len(result.pairs), result.stopped_by) == (count, "time")
 
@@ -162,13 +164,13 @@ class FakeStepper:
 class FakeWorld:
     """Replaces the clock's steppers and its clock; `speed` slows down everything."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, network_seconds: float, reference_seconds: float) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, network_seconds: float, calibration_seconds: float) -> None:
         self.now = [0.0]
         self.built: list[tuple[Config, FakeStepper]] = []
-        self.network_seconds, self.reference_seconds, self.slower = network_seconds, reference_seconds, 1.0
+        self.network_seconds, self.calibration_seconds, self.slower = network_seconds, calibration_seconds, 1.0
 
         def build(config: Config, data: Dataset, engine: Engine, seed: int) -> FakeStepper:
-            seconds = self.reference_seconds if config == clock.REFERENCE else self.network_seconds
+            seconds = self.calibration_seconds if config == clock.CALIBRATION_CONFIG else self.network_seconds
             batch = min(config.training.batch_size, data.n_train)
             self.built.append((config, FakeStepper(self.now, seconds * self.slower, data.n_train, batch)))
             return self.built[-1][1]
@@ -184,14 +186,14 @@ def digits_like(n: int = 100, shape: tuple[int, ...] = (1, 6, 6)) -> Dataset:
 
 
 def test_t_tr_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = FakeWorld(monkeypatch, network_seconds=0.010, reference_seconds=0.004)
-    reference = calibrate(CPU)
-    assert reference.seconds == pytest.approx(0.004)
-    assert (reference.engine, reference.threads) == (CPU.id, 1)
-    assert (reference.machine, reference.machine_name) == (machine_id(CPU), machine_name(CPU))
+    world = FakeWorld(monkeypatch, network_seconds=0.010, calibration_seconds=0.004)
+    calibration = calibrate(CPU)
+    assert calibration.seconds == pytest.approx(0.004)
+    assert (calibration.engine, calibration.threads) == (CPU.id, 1)
+    assert (calibration.machine, calibration.machine_name) == (machine_id(CPU), machine_name(CPU))
     world.slower = 1.7  # the machine is busier now: times are given as if it were not
     config = Config(MLP(hidden=(5,)), Training(lr=0.5, weight_decay=0.1, batch_size=32))
-    timing = measure_t_tr(config, digits_like(), CPU, reference)
+    timing = measure_t_tr(config, digits_like(), CPU, calibration)
     assert timing.ratio == pytest.approx(2.5)
     assert timing.t_tr == pytest.approx(80 / 32 * 0.010)
     assert not timing.flagged
@@ -203,13 +205,13 @@ def test_t_tr_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_batch_larger_than_the_data_is_one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakeWorld(monkeypatch, network_seconds=0.03, reference_seconds=0.004)
+    FakeWorld(monkeypatch, network_seconds=0.03, calibration_seconds=0.004)
     timing = measure_t_tr(Config(MLP()), digits_like(), CPU, calibrate(CPU))
     assert timing.t_tr == pytest.approx(0.03)
 
 
 def test_long_steps_cost_one_step_of_warm_up_and_three_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = FakeWorld(monkeypatch, network_seconds=40.0, reference_seconds=0.004)
+    world = FakeWorld(monkeypatch, network_seconds=40.0, calibration_seconds=0.004)
     measure_t_tr(Config(MLP()), digits_like(), CPU, calibrate(CPU), epochs=100)
     assert len(world.built[1][1].bounds) == 4
 
@@ -218,11 +220,11 @@ def test_long_steps_cost_one_step_of_warm_up_and_three_blocks(monkeypatch: pytes
 def test_the_budget_is_a_fifth_of_a_second_or_three_percent(
     monkeypatch: pytest.MonkeyPatch, epochs: int | None, expected: float
 ) -> None:
-    FakeWorld(monkeypatch, network_seconds=0.01, reference_seconds=0.004)
+    FakeWorld(monkeypatch, network_seconds=0.01, calibration_seconds=0.004)
     budgets: list[float] = []
 
-    def spy(network: Callable[[], Block], reference: Callable[[], Block], budget: Callable[[float], float]):
-        result = paired_ratio(network, reference, budget)
+    def spy(network: Callable[[], Block], calibration: Callable[[], Block], budget: Callable[[float], float]):
+        result = paired_ratio(network, calibration, budget)
         budgets.append(budget(result.ratio))
         return result
 
@@ -233,26 +235,28 @@ def test_the_budget_is_a_fifth_of_a_second_or_three_percent(
 
 
 @pytest.mark.parametrize(("spread", "flagged"), [(0.08, False), (0.12, True)])
-def test_a_drifting_reference_flags_the_timing(monkeypatch: pytest.MonkeyPatch, spread: float, flagged: bool) -> None:
-    FakeWorld(monkeypatch, network_seconds=0.01, reference_seconds=0.004)
-    reference = calibrate(CPU)
+def test_a_drifting_calibration_network_flags_the_timing(
+    monkeypatch: pytest.MonkeyPatch, spread: float, flagged: bool
+) -> None:
+    FakeWorld(monkeypatch, network_seconds=0.01, calibration_seconds=0.004)
+    calibration = calibrate(CPU)
     speeds = iter([1.0, 1.0 + spread, 1.0])
     measured = paired_ratio(blocks(repeat(0.02)), blocks(0.02 * s for s in speeds), lambda ratio: 0.0)
     monkeypatch.setattr(clock, "paired_ratio", lambda *args, **kwargs: measured)
-    timing = measure_t_tr(Config(MLP()), digits_like(), CPU, reference)
+    timing = measure_t_tr(Config(MLP()), digits_like(), CPU, calibration)
     assert timing.drift == pytest.approx(spread)
     assert timing.flagged is flagged
     assert timing.blocks == measured.pairs
 
 
-def test_times_of_another_machine_or_engine_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakeWorld(monkeypatch, network_seconds=0.01, reference_seconds=0.004)
-    reference = calibrate(CPU)
-    for other in (replace(reference, machine="elsewhere"), replace(reference, engine="eager-cuda-float32-1")):
+def test_times_of_another_machine_or_engine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeWorld(monkeypatch, network_seconds=0.01, calibration_seconds=0.004)
+    calibration = calibrate(CPU)
+    for other in (replace(calibration, machine="elsewhere"), replace(calibration, engine="eager-cuda-float32-1")):
         with pytest.raises(ArgumentError, match="measure it here"):
             measure_t_tr(Config(MLP()), digits_like(), CPU, other)
     with pytest.raises(ArgumentError, match="epochs=0"):
-        measure_t_tr(Config(MLP()), digits_like(), CPU, reference, epochs=0)
+        measure_t_tr(Config(MLP()), digits_like(), CPU, calibration, epochs=0)
 
 
 # --- with real networks
@@ -273,11 +277,11 @@ def test_runner_counts_this_threads_time_over_full_batches() -> None:
     "arch", [MLP(hidden=(20,), drop=0.2), CNN(channels=(4, 6), pools=(1,), batchnorm=(1, 2), dropout=(0.1, 0.1))]
 )
 def test_real_timings_are_plausible(arch: MLP | CNN, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "REFERENCE_BLOCKS", 3)
-    reference = calibrate(CPU)
-    assert reference.seconds == statistics.median(b.step for b in reference.blocks)
-    timing = measure_t_tr(Config(arch, Training(batch_size=16)), digits_like(), CPU, reference, epochs=2)
-    assert timing.t_tr == pytest.approx(80 / 16 * timing.ratio * reference.seconds)
+    monkeypatch.setattr(clock, "CALIBRATION_BLOCKS", 3)
+    calibration = calibrate(CPU)
+    assert calibration.seconds == statistics.median(b.step for b in calibration.blocks)
+    timing = measure_t_tr(Config(arch, Training(batch_size=16)), digits_like(), CPU, calibration, epochs=2)
+    assert timing.t_tr == pytest.approx(80 / 16 * timing.ratio * calibration.seconds)
     assert 0 < timing.ratio < 100
     assert paired_timing.MIN_BLOCKS <= len(timing.blocks) <= paired_timing.MAX_BLOCKS
     assert timing.ratio == statistics.median(p.ratio for p in timing.blocks)

@@ -16,12 +16,12 @@ from dnc.networks.cnn import ConvBlock, ConvNet
 from dnc.networks.layers import Dropout
 from dnc.training.cnn_cpu.conv import ConvPass
 from dnc.training.cnn_cpu.convblock import BlockPass
+from dnc.training.cnn_cpu.dropout import LAG, TAP, DropoutMask, RandomBits
 from dnc.training.cnn_cpu.norm import Norm, Weight, fold
 from dnc.training.cnn_cpu.pooling import AnyPool, EvenPool
-from dnc.training.dropout import LAG, TAP, DropoutMask, RandomBits
+from dnc.training.eager import EagerStepper
 from dnc.training.engine import Engine
 from dnc.training.loop import train
-from dnc.training.stepper import EagerStepper
 
 CLASSES = 5
 ARCHS = {
@@ -172,13 +172,13 @@ def test_it_learns_bit_for_bit_again(dtype: str) -> None:
 # --- its parts
 
 
-def test_noise_is_the_recurrence_whatever_the_draws() -> None:
+def test_random_bits_are_the_recurrence_whatever_the_draws() -> None:
     lengths = [5, LAG + 3, 1, TAP, 2 * LAG]
-    noise, words = RandomBits(torch.Generator().manual_seed(0), max(lengths)), []
-    first = noise._words[:LAG].tolist()
+    bits, words = RandomBits(torch.Generator().manual_seed(0), max(lengths)), []
+    first = bits._words[:LAG].tolist()
     for n in lengths:
-        noise.draw(n)
-        words += noise.memory(n).tolist()
+        bits.draw(n)
+        words += bits.memory(n).tolist()
     x = first + words
     wrapped = [(x[i - LAG] + x[i - TAP] + 2**63) % 2**64 - 2**63 for i in range(LAG, len(x))]
     assert words == wrapped
@@ -188,13 +188,13 @@ def test_noise_is_the_recurrence_whatever_the_draws() -> None:
 @pytest.mark.parametrize("threshold", [1, 77, 255])
 def test_the_share_that_is_dropped(dtype: torch.dtype, threshold: int) -> None:
     values = torch.ones(100_001, dtype=dtype)
-    dropper = DropoutMask(RandomBits(torch.Generator().manual_seed(0), 100_001), values, threshold)
+    mask = DropoutMask(RandomBits(torch.Generator().manual_seed(0), 100_001), values, threshold)
     integers = values.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize])
     kept = []
     for _ in range(4):
         values.fill_(1)
-        dropper.draw()
-        dropper.drop(integers)
+        mask.draw()
+        mask.drop(integers)
         assert set(values.unique().tolist()) <= {0.0, 1.0}
         kept.append(values.clone().double())
     p = 1 - threshold / 256

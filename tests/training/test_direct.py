@@ -16,13 +16,13 @@ from dnc.config import ACTIVATIONS
 from dnc.errors import ArgumentError
 from dnc.models.predict import predict_logits
 from dnc.networks.layers import ACTIVATIONS as FUNCTIONS
-from dnc.training import batches
+from dnc.training import batches, machine
 from dnc.training import engine as engines
-from dnc.training.adam import FlatAdam
 from dnc.training.clock import calibrate, measure_t_tr
 from dnc.training.engine import Engine, select_engine
 from dnc.training.loop import train
 from dnc.training.mlp_cpu import direct
+from dnc.training.mlp_cpu.adam import FlatAdam
 from dnc.training.mlp_cpu.direct import DirectStack
 from dnc.training.stack import train_stack
 
@@ -51,7 +51,7 @@ def test_gradients_are_those_of_autograd_in_float64(hidden: tuple[int, ...], act
         mine.data.copy_(stored)
 
     h = torch.from_numpy(data.x_train).double()[rows] / 255
-    own = trained._batches[len(rows)]._nets[0]
+    own = trained._passes[len(rows)].nets[0]
     masks = own.masks
     for linear, mask in zip(network.hidden, masks, strict=False):
         h = FUNCTIONS[activation](linear(h)) * mask.t() * own.scale
@@ -121,7 +121,7 @@ def test_masks_keep_the_mean_and_differ_between_steps_layers_and_networks() -> N
     seen, nets = [], []
     for _ in range(2):
         trained.gradients(torch.arange(64))
-        nets = trained._batches[64]._nets
+        nets = trained._passes[64].nets
         seen += [mask.clone() for net in nets[:2] for mask in net.masks]
         assert all(bool((mask == 1).all()) for mask in nets[2].masks)
     for i, mask in enumerate(seen):
@@ -138,7 +138,7 @@ def test_masks_keep_the_mean_and_differ_between_steps_layers_and_networks() -> N
 
 def test_engines_of_the_families(monkeypatch: pytest.MonkeyPatch) -> None:
     for native, dtype in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(engines, "native_bfloat16", lambda native=native: native)
+        monkeypatch.setattr(engines, "cpu_has_bfloat16", lambda native=native: native)
         assert select_engine("cpu", family="mlp") == Engine("cpu", dtype, kind="direct")
         assert select_engine("cpu", family="mlp").id == f"direct-cpu-{dtype}-{2 if native else 1}"
         assert select_engine("cpu", family="cnn").kind == "eager"
@@ -155,7 +155,7 @@ def test_engines_of_the_families(monkeypatch: pytest.MonkeyPatch) -> None:
         select_engine(family="mpl")
 
 
-def test_native_bfloat16_is_read_from_the_cpus_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_in_hardware_is_read_from_the_cpus_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     for flags, native in (
         ("fpu avx512_bf16 avx512f", True),
@@ -163,8 +163,8 @@ def test_native_bfloat16_is_read_from_the_cpus_flags(monkeypatch: pytest.MonkeyP
         ("avx512f avx512_bf", False),
         ("", False),
     ):
-        monkeypatch.setattr(engines, "_cpu_info", lambda *names, flags=flags: flags)
-        assert engines.native_bfloat16.__wrapped__() is native
+        monkeypatch.setattr(machine, "_cpu_info", lambda *names, flags=flags: flags)
+        assert machine.cpu_has_bfloat16.__wrapped__() is native
 
 
 @pytest.mark.parametrize("hidden", [(), (16,), (16, 8), (3, 30, 40)], ids=str)
@@ -207,26 +207,26 @@ def test_a_training_is_a_function_of_its_arguments_and_images_are_flat(engine: E
 def test_data_too_large_to_be_kept_as_floats_give_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     c, data = config(8, drop=0.2, batch_size=100), flat_data(300)
     kept = train(c, data, 2, 0, engine, keep_weights=True)
-    monkeypatch.setattr(batches, "FLOATS_ONCE", 0)
+    monkeypatch.setattr(batches, "CONVERT_ONCE_BYTES", 0)
     assert_same_bits(train(c, data, 2, 0, engine, keep_weights=True), kept)
 
 
 def test_rows_are_converted_once_and_kept_while_their_array_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "_kept", {})
+    monkeypatch.setattr(batches, "_row_cache", {})
     x = np.arange(256, dtype=np.uint8).reshape(32, 2, 4)
     rows = {dtype: batches.float_rows(x, dtype) for dtype in (torch.float32, torch.bfloat16)}
     for dtype, found in rows.items():
         assert torch.equal(found, (torch.arange(256).view(32, 8) / 255).to(dtype))
         assert batches.float_rows(x, dtype) is found
     assert batches.float_rows(x.copy(), torch.float32) is not rows[torch.float32]
-    assert set(batches._kept) == {(id(x), dtype) for dtype in rows}  # the copy is gone, and so are its rows
+    assert set(batches._row_cache) == {(id(x), dtype) for dtype in rows}  # the copy is gone, and so are its rows
     floats = x.astype(np.float32)
     assert batches.float_rows(floats, torch.float32).data_ptr() == floats.ctypes.data
-    monkeypatch.setattr(batches, "KEPT", 1024 + 511)
+    monkeypatch.setattr(batches, "CACHE_BYTES", 1024 + 511)
     batches.float_rows(x, torch.float32)
-    assert set(batches._kept) == {(id(x), torch.float32)}  # the one used last
+    assert set(batches._row_cache) == {(id(x), torch.float32)}  # the one used last
     del x
-    assert not batches._kept
+    assert not batches._row_cache
 
 
 @pytest.mark.parametrize("engine", [DIRECT, REDUCED], ids=lambda e: e.dtype)
@@ -252,7 +252,7 @@ def test_no_validation_samples_give_nan() -> None:
 
 
 def test_the_clock_times_this_engine() -> None:
-    reference = calibrate(DIRECT)
-    assert reference.engine == "direct-cpu-float32-1"
-    timing = measure_t_tr(config(300, drop=0.2, batch_size=256), flat_data(400, 784, 10), DIRECT, reference)
-    assert timing.ratio == pytest.approx(1, abs=0.5)  # nearly the reference network
+    calibration = calibrate(DIRECT)
+    assert calibration.engine == "direct-cpu-float32-1"
+    timing = measure_t_tr(config(300, drop=0.2, batch_size=256), flat_data(400, 784, 10), DIRECT, calibration)
+    assert timing.ratio == pytest.approx(1, abs=0.5)  # nearly the calibration network

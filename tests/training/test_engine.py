@@ -59,7 +59,7 @@ def test_bfloat16_is_close_to_float32(config: Config) -> None:
     assert half.curve[-1].train_loss == pytest.approx(full.curve[-1].train_loss, rel=0.3)
 
 
-def test_quiet_cpu_nests() -> None:
+def test_compute_settings_nest() -> None:
     torch.set_num_threads(2)
     with compute_settings(CPU), compute_settings(CPU):
         assert torch.get_num_threads() == 1

@@ -18,8 +18,9 @@ from dnc.errors import ArgumentError
 from dnc.networks.build import build
 from dnc.training import batches, loop
 from dnc.training import engine as engines
+from dnc.training.eager import EagerStepper
 from dnc.training.loop import train
-from dnc.training.stepper import EagerStepper, TrainingFailed
+from dnc.training.stepper import TrainingFailed
 from dnc.training.streams import shuffled, stream_seed
 from dnc.trial import Epoch
 
@@ -124,7 +125,7 @@ def test_an_mlp_sees_images_flat_and_unaugmented() -> None:
 def test_bytes_are_the_floats_divided_by_255(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     curve = numbers(train(config, stripes(), 2, 0, CPU))
     assert numbers(train(config, stripes(dtype=np.float32), 2, 0, CPU)) == curve
-    monkeypatch.setattr(batches, "FLOATS_ONCE", 0)  # data too large to be kept as floats
+    monkeypatch.setattr(batches, "CONVERT_ONCE_BYTES", 0)  # data too large to be kept as floats
     assert numbers(train(config, stripes(), 2, 0, CPU)) == curve
 
 

@@ -1,10 +1,10 @@
 """Where the weights of several perceptrons lie in one flat vector.
 
-    [ first-layer weights, a row a node | weights of middle layers | first-layer biases | the rest, network by network ]
+    [ first-layer weights, one row per node | weights of middle layers | first-layer biases | the rest, net by net ]
 
-The first layers of all networks form one matrix (rows, features), so that one product computes all of them, and every
-network's own rows of its result are contiguous. The first two parts together are the *products*: the matrices that a
-reduced precision may be used for. A network without hidden layers has its classifier as its first layer.
+The first layers of all networks form one matrix (rows, features), so that one product computes all of them, and each
+network's own rows of its result are contiguous. The first two parts together are the *products*: the matrices for which
+a reduced precision may be used. A network without hidden layers has its classifier as its first layer.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import Tensor
 from dnc.config import MLP
 
 ALIGN = 16  # elements: matrices start at multiples of 64 bytes, on which the bits of a float32 product depend
-MIN_ROWS = 16  # rows of a first layer, at least (zeros below the real ones): narrower products are computed otherwise
+MIN_ROWS = 16  # a first layer has at least so many rows (zeros below the real ones): narrower ones use other kernels
 
 
 @dataclass(frozen=True)
 class NetLayout:
-    """The place of one network.
+    """Where the parameters of one network lie.
 
     Attributes:
         arch: its architecture.
-        start, width, padded: its first row, its real rows, and its rows with those of zeros.
+        start, width, padded: its first row, the number of its real rows, and of its rows with those of zeros.
         weights: (offset, out, in) of each layer's matrix.
         biases: (offset, out) of each layer's bias.
         segments: (start, stop) of the parts of the flat vector that are its own.
@@ -47,7 +47,7 @@ class NetLayout:
         return self.arch.depth > 0 and self.arch.activation == "relu"
 
     def matrices(self, flat: Tensor) -> list[Tensor]:
-        """The layers' weights (out, in) as views of `flat`; of those that `flat` is long enough for."""
+        """The layers' weights (out, in) as views of `flat`; only of the layers that lie within it."""
         return [
             flat[offset : offset + out * n].view(out, n)
             for offset, out, n in self.weights
@@ -61,13 +61,13 @@ class NetLayout:
 
 @dataclass(frozen=True)
 class Layout:
-    """The places of all networks.
+    """Where the parameters of all networks lie.
 
     Attributes:
-        nets: one a network, in the order given.
+        nets: one per network, in the order given.
         features: inputs of a first layer.
         rows: rows of all first layers; those of networks with rectified linear units come first (`relu_rows`), then
-            those with other activations (`hidden_rows` with the former), then those without hidden layers.
+            those with other activations (`hidden_rows` together with the former), then those without hidden layers.
         products: length of the products.
         size: length of the flat vector.
     """
@@ -89,63 +89,81 @@ class Layout:
         return flat[self.products : self.products + self.rows]
 
 
-def aligned(n: int, step: int = ALIGN) -> int:
-    """n, rounded up to a multiple of `step`."""
-    return -(-n // step) * step
+def round_up(n: int, multiple: int = ALIGN) -> int:
+    """n, rounded up to a multiple of `multiple`.
 
-
-def joined(parts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same (start, stop) parts of a flat vector, neighbours as one: a call costs by the part.
-
-    Torch computes the last elements of a part, those that fill no vector, one by one and maybe to other bits: only
-    parts that leave none over, whose length is a multiple of ALIGN, are joined with the next.
+    >>> round_up(17, 8)
+    24
     """
-    found: list[tuple[int, int]] = []
+    return -(-n // multiple) * multiple
+
+
+def merge_adjacent(parts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same (start, stop) parts of a flat vector, adjacent ones merged: each part costs a call.
+
+    Torch computes the last elements of a part, those that do not fill a vector register, one by one and maybe to other
+    bits. So a part is merged with the next only if its length is a multiple of ALIGN, which leaves no such elements.
+
+    >>> merge_adjacent([(32, 40), (0, 16), (16, 32), (40, 48)])
+    [(0, 40), (40, 48)]
+    """
+    merged: list[tuple[int, int]] = []
     for start, stop in sorted(parts):
-        if found and found[-1][1] == start and (start - found[-1][0]) % ALIGN == 0:
-            found[-1] = found[-1][0], stop
+        if merged and merged[-1][1] == start and (start - merged[-1][0]) % ALIGN == 0:
+            merged[-1] = merged[-1][0], stop
         else:
-            found.append((start, stop))
-    return found
+            merged.append((start, stop))
+    return merged
 
 
-def row_step(batch_sizes: Sequence[int]) -> int:
-    """Arrays (rows, B) of these batch sizes are aligned at the rows that are multiples of it: 1 for B = 256."""
+def row_multiple(batch_sizes: Sequence[int]) -> int:
+    """Which rows of arrays (rows, B) are aligned, for all of these batch sizes B: the multiples of this number.
+
+    >>> row_multiple([256]), row_multiple([256, 20])
+    (1, 4)
+    """
     return ALIGN // math.gcd(ALIGN, *batch_sizes)
 
 
 def plan_layout(archs: Sequence[MLP], features: int, n_classes: int, batch_sizes: Sequence[int] = (1,)) -> Layout:
-    """The layout of networks with `features` inputs and `n_classes` outputs, trained in batches of these sizes."""
+    """The layout of networks with `features` inputs and `n_classes` outputs, trained in batches of these sizes.
+
+    A network's parts have the same lengths and alignment in every stack: the bits of its products and updates depend on
+    both, and must not depend on its companions.
+    """
     sizes = [(features, *arch.hidden, n_classes) for arch in archs]
-    padded = [aligned(max(widths[1], MIN_ROWS), row_step(batch_sizes)) for widths in sizes]
-    starts, rows, ends = [0] * len(archs), 0, []
+    padded = [round_up(max(widths[1], MIN_ROWS), row_multiple(batch_sizes)) for widths in sizes]
+
+    # Rows are grouped by activation, so that all rectified linear units are one block, and dropout's masks another.
+    starts, rows, group_ends = [0] * len(archs), 0, []
     for group in ("relu", "other", "none"):
         for i, arch in enumerate(archs):
             if group == ("none" if not arch.hidden else "relu" if arch.activation == "relu" else "other"):
                 starts[i], rows = rows, rows + padded[i]
-        ends.append(rows)
+        group_ends.append(rows)
 
-    products, middles = aligned(rows * features), []
+    # Middle layers follow the first ones, so that the products are the head of the vector and one copy reduces them.
+    products, middle_starts = round_up(rows * features), []
     for widths in sizes:
-        middles.append(products)
-        products += sum(aligned(a * b) for a, b in zip(widths[1:-2], widths[2:-1], strict=True))
+        middle_starts.append(products)
+        products += sum(round_up(a * b) for a, b in zip(widths[1:-2], widths[2:-1], strict=True))
 
     end, nets = products + rows, []
-    for arch, widths, start, n_rows, middle in zip(archs, sizes, starts, padded, middles, strict=True):
+    for arch, widths, start, n_rows, middle in zip(archs, sizes, starts, padded, middle_starts, strict=True):
         weights, biases = [(start * features, widths[1], features)], [(products + start, widths[1])]
         segments = [(start * features, (start + n_rows) * features), (products + start, products + start + n_rows)]
-        at = middle
-        rest = end = aligned(end)  # a segment is as long, and as aligned, in every stack
+        matrix_at = middle
+        rest = end = round_up(end)
         for n, out in zip(widths[1:-2], widths[2:-1], strict=True):
-            weights.append((at, out, n))
+            weights.append((matrix_at, out, n))
             biases.append((end, out))
-            at, end = at + aligned(n * out), end + out
+            matrix_at, end = matrix_at + round_up(n * out), end + out
         if arch.hidden:  # the classifier
             n, out = widths[-2:]
-            end = aligned(end)
+            end = round_up(end)
             weights.append((end, out, n))
             biases.append((end + n * out, out))
             end += n * out + out
-        segments += [part for part in ((middle, at), (rest, end)) if part[0] < part[1]]
+        segments += [part for part in ((middle, matrix_at), (rest, end)) if part[0] < part[1]]
         nets.append(NetLayout(arch, start, widths[1], n_rows, tuple(weights), tuple(biases), tuple(segments)))
-    return Layout(tuple(nets), features, rows, ends[0], ends[1], products, end)
+    return Layout(tuple(nets), features, rows, group_ends[0], group_ends[1], products, end)

@@ -19,7 +19,7 @@ from dnc.training.engine import Engine
 from dnc.training.mlp_cpu.layout import Layout, plan_layout
 
 
-class Stacked:
+class StackedNetworks:
     """The weights of the networks of a layout.
 
     Attributes:
@@ -43,7 +43,7 @@ class Stacked:
         return network.eval()
 
     def products(self, dtype: torch.dtype) -> Tensor:
-        """The layout's products in `dtype`: a view where that is the weights' own."""
+        """The layout's products in `dtype`: a view if that is the weights' own."""
         return self.values[: self.layout.products].to(dtype)
 
     def logits(self, x: Tensor, products: Tensor) -> list[Tensor]:
@@ -51,26 +51,28 @@ class Stacked:
 
         Args:
             x: samples (B, features) in the type of `products`.
-            products: what `products` gave.
+            products: the result of `products`.
         """
-        z = torch.mm(self.layout.first(products), x.t()).to(self.values.dtype)
+        z = torch.mm(self.layout.first(products), x.t()).to(self.values.dtype)  # (rows, B), of all networks
         z.add_(self.layout.first_bias(self.values).unsqueeze(1))
-        found = []
+        logits = []
         for net in self.layout.nets:
-            h = z[net.start : net.start + net.width]
-            matrices, biases, fast = net.matrices(self.values), net.vectors(self.values), net.matrices(products)
+            h = z[net.start : net.start + net.width]  # (nodes, B)
+            matrices, biases = net.matrices(self.values), net.vectors(self.values)
+            reduced = net.matrices(products)  # all but the classifier: it lies behind the products
             for layer in range(1, len(matrices)):
                 activated = h if net.relu else torch.empty_like(h)
                 activate(net.arch.activation, h, activated)
                 bias = biases[layer].unsqueeze(1)
                 if layer < len(matrices) - 1:
-                    h = torch.mm(fast[layer], activated.to(x.dtype)).to(self.values.dtype).add_(bias)
+                    h = torch.mm(reduced[layer], activated.to(x.dtype)).to(self.values.dtype).add_(bias)
                 else:
                     h = torch.addmm(bias, matrices[layer], activated)
-            found.append(h)
-        return found
+            logits.append(h)
+        return logits
 
     def _parameters(self, index: int, network: Perceptron) -> list[tuple[Tensor, Tensor]]:
+        """Each parameter of network `index` as a view of the flat vector, and the same parameter of `network`."""
         net, linears = self.layout.nets[index], [*network.hidden, network.classifier]
         weights = zip(net.matrices(self.values), (linear.weight.data for linear in linears), strict=True)
         biases = zip(net.vectors(self.values), (linear.bias.data for linear in linears), strict=True)
@@ -85,6 +87,6 @@ def product_type(engine: Engine, weights: torch.dtype = torch.float32) -> torch.
 def stacked_forward(network: Perceptron, engine: Engine) -> Callable[[Tensor], Tensor]:
     """The function from samples (B, features) to logits (B, n_classes), as `DirectStack.evaluate` computes them."""
     layout = plan_layout([network.arch], math.prod(network.input_shape), network.classifier.out_features)
-    stacked = Stacked(layout, [network])
+    stacked = StackedNetworks(layout, [network])
     products = stacked.products(product_type(engine))
     return lambda x: stacked.logits(x, products)[0].t()
