@@ -9,7 +9,7 @@ from typing import ClassVar
 from dnc.bayesopt.kernel import OMEGA, NodeKernel, check_powers, check_weights
 from dnc.config import ACTIVATIONS, MAX_LAYERS, MAX_WIDTH, MLP, assign
 from dnc.errors import ArgumentError, check_bounds, check_choice, check_float, check_int, short_repr
-from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_tuple, check_order
+from dnc.space.base import ArchitectureSpace, Grid, check_drop, check_order, check_tuple
 from dnc.space.domains import NodeDomain
 from dnc.space.training import TrainingSpace, check_training
 
