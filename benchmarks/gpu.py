@@ -27,7 +27,7 @@ from graphs import Capture, GraphedStepper, cuda_graph
 
 import dnc
 from dnc.config import CNN, MLP, Architecture, Config, Training
-from dnc.data.augment import Augmenter
+from dnc.data.augmenter import Augmenter
 from dnc.data.dataset import Dataset
 from dnc.errors import DataError
 from dnc.models.predict import predict_logits

@@ -41,7 +41,8 @@ class CNN:
     Raises:
         ArgumentError: a value outside its range.
 
-    >>> net = CNN(channels=(32, 64), pools=(1,), batchnorm=(1, 2), dropout=0.3, shortcuts=(1,))
+    >>> import dnc
+    >>> net = dnc.CNN(channels=(32, 64), pools=(1,), batchnorm=(1, 2), dropout=0.3, shortcuts=(1,))
     >>> print(net)
     CNN 32-64, pool after 1, BN, drop 0.3
     >>> net.dropout, net.shortcuts  # one probability serves every layer; a shortcut from layer 1 needs 3 layers
@@ -104,9 +105,10 @@ class MLP:
     Raises:
         ArgumentError: a value outside its range.
 
-    >>> print(MLP(hidden=(200, 100), drop=0.2))
+    >>> import dnc
+    >>> print(dnc.MLP(hidden=(200, 100), drop=0.2))
     MLP 200-100, drop 0.2
-    >>> MLP(hidden=(), drop=0.2) == MLP()  # without hidden layers, dropout has no effect
+    >>> dnc.MLP(hidden=(), drop=0.2) == dnc.MLP()  # without hidden layers, dropout has no effect
     True
     """
 
@@ -154,7 +156,8 @@ class Training:
     Raises:
         ArgumentError: a value outside its range.
 
-    >>> print(Training(lr=0.002, batch_size=128))
+    >>> import dnc
+    >>> print(dnc.Training(lr=0.002, batch_size=128))
     lr 0.002, weight decay 0, batch 128
     """
 
@@ -182,10 +185,11 @@ class Config:
     Raises:
         ArgumentError: something else than an architecture and a `Training`.
 
-    >>> config = Config(MLP((100,)), Training(lr=0.01))
+    >>> import dnc
+    >>> config = dnc.Config(dnc.MLP((100,)), dnc.Training(lr=0.01))
     >>> print(config)
     MLP 100; lr 0.01, weight decay 0, batch 256
-    >>> Config.from_json(config.to_json()) == config
+    >>> dnc.Config.from_json(config.to_json()) == config
     True
     """
 

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 class DncError(Exception):
     """Base of every error that `dnc` raises on purpose; its text is one line for the user.
 
-    >>> from dnc.config import MLP
+    >>> import dnc
     >>> try:
-    ...     MLP(hidden=(-5,))
-    ... except DncError as error:
+    ...     dnc.MLP(hidden=(-5,))
+    ... except dnc.DncError as error:
     ...     print(f"{type(error).__name__}: {error}")
     ArgumentError: hidden[0]=-5 is not allowed: give a whole number from 1 to 100000
     """
@@ -26,7 +26,8 @@ class DncError(Exception):
 class ArgumentError(DncError, ValueError):
     """A bad argument: wrong type, outside its range, or an unknown name. It is a ValueError, too.
 
-    >>> check_choice("penalty", "t_trr", ["t_tr", "n_params"])
+    >>> import dnc
+    >>> dnc.Objective(wc=0.1, penalty="t_trr", reference=1.0)
     Traceback (most recent call last):
     dnc.errors.ArgumentError: penalty='t_trr' is unknown: choose one of 't_tr', 'n_params'; did you mean 't_tr'?
     """
@@ -35,15 +36,23 @@ class ArgumentError(DncError, ValueError):
 class DataError(DncError):
     """A data set that is missing, unreadable or not usable for classification.
 
-    >>> from dnc.data import load_data
-    >>> load_data("missing.npz")
+    >>> import dnc
+    >>> dnc.load_data("missing.npz")
     Traceback (most recent call last):
     dnc.errors.DataError: 'missing.npz' does not exist: give the path of an .npz file
     """
 
 
 class StoreError(DncError):
-    """A trial store that cannot be opened, read or written."""
+    """A trial store that cannot be opened, read or written.
+
+    >>> import dnc
+    >>> try:
+    ...     dnc.open_store("missing.db")
+    ... except dnc.StoreError as error:
+    ...     print("missing.db" in str(error))
+    True
+    """
 
 
 class SearchError(DncError):

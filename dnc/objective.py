@@ -47,7 +47,8 @@ class Metric:
         compute: `Subject -> float`; None for the built-in t_tr and n_params, which every evaluation gives.
         measured: True if it depends on the machine (a time), False if on the config alone (a count).
 
-    >>> METRICS["t_tr"].label, METRICS["t_tr"].unit
+    >>> import dnc
+    >>> dnc.METRICS["t_tr"].label, dnc.METRICS["t_tr"].unit
     ('training time per epoch', 's')
     """
 
@@ -75,10 +76,11 @@ def register_metric(
     Raises:
         ArgumentError: the name belongs to a built-in metric or is not an identifier.
 
-    >>> depth = register_metric("depth", lambda subject: subject.config.arch.depth, unit="layers")
-    >>> Objective(wc=0.5, penalty="depth", reference=10)(val_acc=0.75, complexity=5)
+    >>> import dnc
+    >>> depth = dnc.register_metric("depth", lambda subject: subject.config.arch.depth, unit="layers")
+    >>> dnc.Objective(wc=0.5, penalty="depth", reference=10)(val_acc=0.75, complexity=5)
     0.5
-    >>> del METRICS["depth"]
+    >>> del dnc.METRICS["depth"]
     """
     if name in ("t_tr", "n_params") or not name.isidentifier():
         raise ArgumentError(
@@ -100,7 +102,8 @@ class Objective:
     Raises:
         ArgumentError: a value outside its range.
 
-    >>> f = Objective(wc=0.1, penalty="n_params", reference=100_000)
+    >>> import dnc
+    >>> f = dnc.Objective(wc=0.1, penalty="n_params", reference=100_000)
     >>> round(f(0.9, 50_000), 12)
     0.15
     """

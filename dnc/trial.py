@@ -65,7 +65,8 @@ class Epoch:
         val_acc: validation accuracy, a fraction.
         seconds: duration of this epoch, validation included.
 
-    >>> curve = (Epoch(1.2, 1.1, 0.62, 0.3), Epoch(0.7, 0.8, 0.75, 0.3))
+    >>> import dnc
+    >>> curve = (dnc.Epoch(1.2, 1.1, 0.62, 0.3), dnc.Epoch(0.7, 0.8, 0.75, 0.3))
     >>> max(epoch.val_acc for epoch in curve)
     0.75
     """
@@ -96,8 +97,8 @@ class Trial:
     Raises:
         ArgumentError: an unknown status.
 
-    >>> from dnc.config import MLP
-    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
+    >>> import dnc
+    >>> trial = dnc.Trial(dnc.Config(dnc.MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
     >>> trial.ok, str(trial.status), trial.complexity("t_tr")
     (True, 'ok', 2.5)
     """
@@ -152,9 +153,9 @@ class Visit:
         mu, sigma: posterior mean and standard deviation in the optimizer's transformed unit (log10 f by default).
         ei: expected improvement in the same unit.
 
-    >>> from dnc.config import MLP
-    >>> trial = Trial(Config(MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
-    >>> row = Visit(stage=1, substage="", step=0, trial=trial).row()
+    >>> import dnc
+    >>> trial = dnc.Trial(dnc.Config(dnc.MLP((100,))), val_acc=0.97, t_tr=2.5, n_params=79_510)
+    >>> row = dnc.Visit(stage=1, substage="", step=0, trial=trial).row()
     >>> row["architecture"], row["status"], row["n_params"]
     ('MLP 100', 'ok', 79510)
     """

@@ -83,7 +83,7 @@ DATA: list[tuple[str, Call, tuple[str, ...]]] = [
     ("fraction NaN", arrays(val_fraction=NAN), ("val_fraction=nan",)),
     ("n_train 0", arrays(n_train=0), ("n_train=0", "from 2 to")),
     ("n_train too many", arrays(n_train=10**9), ("n_train=1000000000",)),
-    ("n_val below one a class", arrays(n_val=-3), ("n_val=-3",)),
+    ("n_val negative", arrays(n_val=-3), ("n_val=-3",)),
     ("seed", arrays(split_seed=-1), ("split_seed=-1",)),
     ("name", arrays(name=""), ("name=''",)),
     ("class names", arrays(classes=("a", "b")), ("2 class names for 4",)),
@@ -180,7 +180,7 @@ SPACES: list[tuple[str, Call, tuple[str, ...]]] = [
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("text.txt").write_text("this is no store")
+    Path("text.txt").write_text("this is not a store")
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_equal_key_if_and_only_if_equal(a: Config, b: Config) -> None:
         (CNN([8, 9]), CNN((8, 9))),  # type: ignore[arg-type]
     ],
 )
-def test_fields_without_effect_are_normalised(written: Architecture, same: Architecture) -> None:
+def test_fields_without_effect_are_normalized(written: Architecture, same: Architecture) -> None:
     assert written == same
     assert Config(written).key == Config(same).key
 

@@ -1,4 +1,4 @@
-"""What comes from outside made into clean arrays: layout, dtype and values of inputs, labels from 0, image size."""
+"""From what a user or a file gives to clean arrays: layout, dtype and values of inputs, labels from 0, image size."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from numpy.typing import ArrayLike
 from dnc.errors import ArgumentError, DataError, check_choice, check_int, short_repr
 
 LAYOUTS = ("NCHW", "NHWC")
-CHANNELS = (1, 2, 3, 4)  # an axis of this length beside longer ones is taken for the channels
+CHANNELS = (1, 2, 3, 4)  # an axis of one of these lengths beside longer ones is taken for the channels
 CHUNK = 4096  # images turned into floats at a time
 
 
 class RawData(NamedTuple):
-    """What a reader found: training and test arrays as they are in the files, and class names or ()."""
+    """What a reader found: train and test arrays as they are in the files, and class names or ().
+
+    The train arrays hold the validation samples, too: splitting comes later.
+    """
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -30,18 +33,18 @@ def clean_inputs(
 ) -> np.ndarray:
     """Inputs as uint8 or float32: flat [N, F], or images [N, C, H, W].
 
-    uint8 stays (it is divided by 255 on use); every other number becomes float32 and is used as it is. Grey images
-    [N, H, W] get a channel axis. Four axes are told apart by the channel axis, which has 1 to 4 entries.
+    uint8 stays (it is divided by 255 on use); every other type becomes float32 and is used as it is. Grey images
+    [N, H, W] get a channel axis. Of four axes, the one with 1 to 4 entries holds the channels.
 
     Args:
         name: what to call the array in an error.
         x: [N, F], [N, H, W], [N, C, H, W] or [N, H, W, C].
-        image_shape: (C, H, W) of the images that flat rows hold, or that four axes should have.
+        image_shape: (C, H, W) of the images that flat rows hold, or that images should have.
         layout: "NCHW" or "NHWC" where the shape does not tell.
 
     Raises:
         ArgumentError: a bad image_shape or layout.
-        DataError: not numbers, NaN or infinity, no samples, a shape that does not fit.
+        DataError: not numbers, NaN or infinity, no samples, or a shape that is none of these.
     """
     shape = check_image_shape(image_shape)
     if layout is not None:
@@ -64,7 +67,7 @@ def check_image_shape(image_shape: object) -> tuple[int, int, int] | None:
     """`image_shape` as three whole numbers (C, H, W), or None.
 
     Raises:
-        ArgumentError: anything else.
+        ArgumentError: it is anything else.
     """
     if image_shape is None:
         return None
@@ -75,6 +78,7 @@ def check_image_shape(image_shape: object) -> tuple[int, int, int] | None:
 
 
 def _arrange(name: str, x: np.ndarray, shape: tuple[int, int, int] | None, layout: str | None) -> np.ndarray:
+    """`x` as [N, F] or [N, C, H, W], perhaps a view; `shape` is the wanted (C, H, W)."""
     n = len(x)
     if x.ndim == 2 and shape is None:
         return x
@@ -84,15 +88,15 @@ def _arrange(name: str, x: np.ndarray, shape: tuple[int, int, int] | None, layou
     if x.ndim == 3 and shape in (None, (1, *x.shape[1:])):
         return x[:, None]
     if x.ndim == 4:
-        c_first, c_last = x.shape[1:], (x.shape[3], *x.shape[1:3])
-        fits = [s == shape if shape else s[0] in CHANNELS for s in (c_first, c_last)]
-        if layout is None and fits[0] == fits[1] and (shape is None or fits[0]):
+        c_first, c_last = x.shape[1:], (x.shape[3], *x.shape[1:3])  # (C, H, W) under either reading
+        plausible = [s == shape if shape else s[0] in CHANNELS for s in (c_first, c_last)]
+        if layout is None and plausible[0] == plausible[1] and (shape is None or plausible[0]):
             raise DataError(
                 f"{name} has shape {x.shape}, which may be (N, C, H, W) or (N, H, W, C): say layout='NCHW' or 'NHWC'"
             )
-        last = layout == "NHWC" if layout else fits[1]
-        if shape is None or fits[last]:
-            return x.transpose(0, 3, 1, 2) if last else x
+        channels_last = layout == "NHWC" if layout else plausible[1]
+        if shape is None or plausible[channels_last]:
+            return x.transpose(0, 3, 1, 2) if channels_last else x
     wanted = f"image_shape={shape}" if shape else "(N, features), (N, H, W), (N, C, H, W) or (N, H, W, C)"
     raise DataError(f"{name} has shape {x.shape}, which does not fit {wanted}: reshape it or correct image_shape=")
 
@@ -105,9 +109,9 @@ def clean_labels(
     Args:
         name: what to call the array in an error.
         y: whole numbers, or text (then the classes are the sorted texts); (N,) or (N, 1).
-        n: number of samples that there must be labels for.
-        classes: None for the training labels, which must hold every class 0 … K-1; otherwise the class names that
-            the training labels gave, and every label must be one of them.
+        n: number of samples, hence of labels.
+        classes: None for the labels to train on, which must hold every class 0 … K-1; for the others, the class names
+            that those gave: every label must be one of them.
 
     Raises:
         DataError: wrong length, fractions, negative labels, a class without samples, fewer than two classes.
@@ -117,10 +121,10 @@ def clean_labels(
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(
-            f"{name} has shape {array.shape}: give one label a sample, shape (N,); for one-hot use argmax(1)"
+            f"{name} has shape {array.shape}: give one label per sample, shape (N,); for one-hot use argmax(1)"
         )
     if len(array) != n:
-        raise DataError(f"{name} has {len(array)} labels for {n} samples: give one label a sample")
+        raise DataError(f"{name} has {len(array)} labels for {n} samples: give one label per sample")
     if array.dtype.kind in "OUS":
         return _text_labels(name, array, classes)
     if array.dtype.kind not in "biuf":
@@ -129,11 +133,11 @@ def clean_labels(
         bad = array[~(np.isfinite(array) & (array == np.floor(array)))][0]
         raise DataError(f"{name} has the label {bad}: labels are whole numbers from 0 to classes - 1")
     low, high = array.min(initial=0), array.max(initial=0)
-    top = 10_000_000 if classes is None else len(classes) - 1
-    if low < 0 or high > top:
+    largest = 10_000_000 if classes is None else len(classes) - 1
+    if low < 0 or high > largest:
         wrong = low if low < 0 else high
         raise DataError(
-            f"{name} has the label {int(wrong)}, allowed are 0 to {top}: number the classes from 0"
+            f"{name} has the label {int(wrong)}, allowed are 0 to {largest}: number the classes from 0"
             + ("" if classes is None else ", and give training samples of each")
         )
     labels = array.astype(np.int64)
@@ -142,10 +146,10 @@ def clean_labels(
     counts = np.bincount(labels)
     if len(counts) < 2:
         raise DataError(f"{name} has one class only: at least two are needed to classify")
-    gap = int(np.argmin(counts > 0))
-    if counts[gap] == 0:
+    empty = int(np.argmin(counts > 0))
+    if counts[empty] == 0:
         raise DataError(
-            f"{name} has no sample of class {gap}, but labels up to {len(counts) - 1}: number the classes 0 to K-1 "
+            f"{name} has no sample of class {empty}, but labels up to {len(counts) - 1}: number the classes 0 to K-1 "
             f"without gaps, e.g. by np.unique(y, return_inverse=True)"
         )
     return labels, tuple(map(str, range(len(counts))))
@@ -158,7 +162,7 @@ def _text_labels(name: str, array: np.ndarray, classes: tuple[str, ...] | None) 
     names = np.unique(text) if classes is None else np.asarray(classes)
     if classes is None and len(names) < 2:
         raise DataError(f"{name} has one class only: at least two are needed to classify")
-    order = np.argsort(names)  # class names of a file need not be sorted
+    order = np.argsort(names)  # the class names in a file need not be sorted, and searchsorted needs them so
     labels = order[np.minimum(np.searchsorted(names, text, sorter=order), len(names) - 1)]
     unknown = names[labels] != text
     if unknown.any():
@@ -175,7 +179,7 @@ def downsize(x: np.ndarray, image_size: int | tuple[int, int]) -> np.ndarray:
     Each new pixel is the mean over the area that it covers; uint8 is rounded to nearest.
 
     Raises:
-        ArgumentError: not images, or larger than they are.
+        ArgumentError: `x` does not hold images, or only smaller ones.
     """
     if x.ndim != 4:
         raise ArgumentError(
@@ -194,7 +198,11 @@ def downsize(x: np.ndarray, image_size: int | tuple[int, int]) -> np.ndarray:
 
 
 def area_weights(n: int, m: int) -> np.ndarray:
-    """The matrix [m, n] that averages n pixels into m: entry (i, j) is the share of new pixel i that j covers."""
+    """The matrix [m, n] that averages n pixels into m: entry (i, j) is the share of new pixel i that j covers.
+
+    >>> area_weights(4, 2).tolist()
+    [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    """
     edges = np.arange(m + 1) * (n / m)
     pixel = np.arange(n)
     overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
@@ -205,7 +213,7 @@ def as_array(name: str, value: ArrayLike) -> np.ndarray:
     """`value` as an array.
 
     Raises:
-        DataError: it is none, e.g. because the samples differ in shape.
+        DataError: it cannot be one, e.g. because the samples differ in shape.
     """
     try:
         return np.asarray(value)

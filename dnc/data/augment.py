@@ -1,57 +1,92 @@
-"""Batched augmentation on the device of the images: one gather of shifted rows, no loop over images."""
+"""What augmentation is to do, as plain data; `dnc.data.augmenter` does it."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import math
+from dataclasses import dataclass, replace
 
-from dnc.data.dataset import Augment
+import numpy as np
+
+from dnc.data.arrays import CHUNK
+from dnc.errors import ArgumentError, check_float, check_int, short_repr
+
+PAD = 4  # pixels of zero padding on each side that the paper crops from (Sec. 3)
 
 
-class Augmenter:
-    """Random crops from zero padding, random flips and normalisation (Sec. 3) of whole batches.
+@dataclass(frozen=True)
+class Augment:
+    """Standard augmentation (Sec. 3): a random crop from zero padding, a random flip, normalization per channel.
 
     Args:
-        augment: what to do.
-        device: where the images are.
+        pad: pixels of zero padding on each side. The crop has the size of the image.
+        flip: mirror half of the images left to right.
+        mean, std: of each channel, on the scale [0, 1] for uint8 images and on their own scale for float images.
+            () takes them from the train split.
+
+    Raises:
+        ArgumentError: a value outside its range.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", augment=dnc.Augment(pad=1, flip=False))
+    >>> data.augmentation_id, round(data.augment.mean[0], 2)
+    ('crop1+norm', 0.31)
     """
 
-    def __init__(self, augment: Augment, device: torch.device | str = "cpu") -> None:
-        self.augment = augment
-        mean, std = (torch.tensor(v, dtype=torch.float64)[:, None, None] for v in (augment.mean, augment.std))
-        # (x / unit - mean) / std = x * scale - shift, with unit 255 for uint8
-        self._shift = (mean / std).to(device, torch.float32)  # [C, 1, 1]
-        self._scale = (1 / std).to(device, torch.float32)
-        self._byte_scale = (1 / (255 * std)).to(device, torch.float32)
+    pad: int = PAD
+    flip: bool = True
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
-    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Augment images [B, C, H, W] (uint8 or float) to float32 [B, C, H, W]; `x` stays as it is.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pad", check_int("pad", self.pad, 0, 1000))
+        if not isinstance(self.flip, bool):
+            raise ArgumentError(f"flip={short_repr(self.flip)} is not allowed: give True or False")
+        if len(self.mean) != len(self.std):
+            raise ArgumentError(f"mean and std have {len(self.mean)} and {len(self.std)} entries: give one per channel")
+        object.__setattr__(self, "mean", tuple(check_float("mean", v) for v in self.mean))
+        object.__setattr__(self, "std", tuple(check_float("std", v, 0, open_low=True) for v in self.std))
 
-        One draw a batch says, for each image, which of the (2·pad + 1)² crops and whether it is mirrored. It is made on
-        the generator's device, so a CPU generator gives the same images on every device.
-        """
-        places = 2 * self.augment.pad + 1
-        n = places**2 * (2 if self.augment.flip else 1)
-        draw = torch.randint(n, (len(x),), generator=generator, device=generator.device).to(x.device)
-        down, right, mirrored = draw // places % places, draw % places, draw // places**2
-        return self.normalise(self.crop(x, down, right, mirrored))
 
-    def crop(self, x: Tensor, down: Tensor, right: Tensor, mirrored: Tensor) -> Tensor:
-        """Crop image i of [B, C, H, W] at (down[i], right[i]) of its padded self, mirrored if mirrored[i] is 1."""
-        b, c, h, w = x.shape
-        pad = self.augment.pad
-        height, width = h + 2 * pad, w + 2 * pad
-        canvas = x.new_zeros((2 if self.augment.flip else 1, b, c, height, width))
-        canvas[0, ..., pad : pad + h, pad : pad + w] = x
-        if self.augment.flip:
-            canvas[1, ..., pad : pad + h, pad : pad + w] = x.flip(3)
-        # a row of the result is w neighbours in memory: number the places where the rows start
-        image = (mirrored * b + torch.arange(b, device=x.device))[:, None, None]
-        channel = torch.arange(c, device=x.device)[:, None]
-        row = torch.arange(h, device=x.device) + down[:, None, None]
-        start = ((image * c + channel) * height + row) * width + right[:, None, None]  # [B, C, H]
-        return canvas.view(-1).unfold(0, w, 1).index_select(0, start.view(-1)).view(b, c, h, w)
+def complete(augment: bool | Augment, flip: bool, x: np.ndarray) -> Augment | None:
+    """The augmentation asked for, with mean and std of the train split's images [N, C, H, W] where none are given.
 
-    def normalise(self, x: Tensor) -> Tensor:
-        """Images [B, C, H, W] (uint8 or float) less the mean, over the standard deviation, as float32."""
-        return (x * (self._scale if x.is_floating_point() else self._byte_scale)).sub_(self._shift)
+    Args:
+        augment: True for the paper's augmentation, False for none.
+        flip: whether True mirrors.
+        x: images of the train split.
+
+    Raises:
+        ArgumentError: `augment` is something else, or `x` does not hold images.
+    """
+    if augment is False:
+        return None
+    if augment is not True and not isinstance(augment, Augment):
+        raise ArgumentError(f"augment={short_repr(augment)} is not allowed: give True, False or a dnc.Augment")
+    if x.ndim != 4:
+        raise ArgumentError("augment=True needs images: give image_shape=(channels, height, width), or leave it out")
+    chosen = Augment(default_pad(x.shape[2:]), flip) if augment is True else augment
+    if chosen.mean:
+        return chosen
+    mean, std = channel_statistics(x)
+    return replace(chosen, mean=mean, std=std)
+
+
+def default_pad(size: tuple[int, ...]) -> int:
+    """Padding for images of this height and width: the paper's 4 pixels from a side of 28 on, an eighth below that."""
+    return min(PAD, math.ceil(min(size) / 8))
+
+
+def channel_statistics(x: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of [N, C, H, W]; uint8 on the scale [0, 1]. A constant one has 1."""
+    total, square = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    shift = x[0].astype(float).mean(axis=(1, 2), keepdims=True)  # near the mean: no cancellation in the squares
+    for i in range(0, len(x), CHUNK):
+        chunk = x[i : i + CHUNK] - shift
+        total += chunk.sum(axis=(0, 2, 3))
+        square += np.einsum("nchw,nchw->c", chunk, chunk)
+    n = x.size // x.shape[1]
+    scale = 255.0 if x.dtype == np.uint8 else 1.0
+    std = np.sqrt(np.maximum(square / n - (total / n) ** 2, 0))
+    constant = std <= 1e-12 * np.maximum(1, np.abs(shift.ravel()))
+    mean = (total / n + shift.ravel()) / scale
+    return tuple(mean.tolist()), tuple(np.where(constant, 1.0, std / scale).tolist())

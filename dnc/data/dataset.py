@@ -1,4 +1,4 @@
-"""A data set: arrays split into training, validation and test, with the augmentation to train with."""
+"""A data set: arrays split into train, validation and test, with the augmentation to train with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from dnc.config import canonical_json
 from dnc.data import arrays, splits
-from dnc.data.augmentation import Augment, complete
+from dnc.data.augment import Augment, complete
 from dnc.errors import ArgumentError, DataError, check_int, short_repr
 
 
@@ -25,8 +25,21 @@ class Dataset:
 
     `load_data` and `Dataset.from_arrays` make them.
 
+    Attributes:
+        name: what it is called.
+        x_train, y_train, x_val, y_val, x_test, y_test: the three splits.
+        n_classes: number of classes.
+        augment: what to do to the train split's images in each epoch; None for nothing.
+        classes: names of the classes; by default their numbers.
+        split_seed: what the splits were drawn with.
+
     Raises:
-        DataError: arrays that do not fit together.
+        DataError: arrays that do not belong together.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=300)
+    >>> data.x_train.shape, data.n_val, data.is_image, data.n_features
+    ((300, 1, 8, 8), 397, True, 64)
     """
 
     name: str
@@ -42,15 +55,15 @@ class Dataset:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        for part, x, y in self._parts():
+        for split, x, y in self._splits():
             if x.dtype not in (np.uint8, np.float32) or x.dtype != self.x_train.dtype or not x.flags.c_contiguous:
-                raise DataError(f"x_{part} is {x.dtype}: all inputs must be C-contiguous uint8, or all float32")
+                raise DataError(f"x_{split} is {x.dtype}: all inputs must be C-contiguous uint8, or all float32")
             if x.shape[1:] != self.input_shape or x.ndim not in (2, 4):
-                raise DataError(f"x_{part} has samples of shape {x.shape[1:]}, the training data {self.input_shape}")
+                raise DataError(f"x_{split} has samples of shape {x.shape[1:]}, x_train {self.input_shape}")
             if y.dtype != np.int64 or y.shape != (len(x),):
-                raise DataError(f"y_{part} is {y.dtype} {y.shape} for {len(x)} samples: give int64 labels (N,)")
+                raise DataError(f"y_{split} is {y.dtype} {y.shape} for {len(x)} samples: give int64 labels (N,)")
             if y.min(initial=0) < 0 or y.max(initial=0) >= self.n_classes:
-                raise DataError(f"y_{part} has labels outside 0 to {self.n_classes - 1}")
+                raise DataError(f"y_{split} has labels outside 0 to {self.n_classes - 1}")
         if self.augment is not None and (not self.is_image or len(self.augment.mean) != self.input_shape[0]):
             raise DataError(f"augment={short_repr(self.augment)} does not fit samples of shape {self.input_shape}")
         if not self.classes:
@@ -89,20 +102,26 @@ class Dataset:
             x_val, y_val: samples and labels to validate on.
             val_fraction: share of x to validate on where x_val is not given.
             name: what to call the data.
-            image_shape: (C, H, W), to make images of flat rows.
+            image_shape: (C, H, W), to turn flat rows into images.
             stratify: keep the proportions of the classes in every split and subset.
             split_seed: which validation set and subsets are drawn.
-            augment: True for the paper's augmentation (images only), or an `Augment`. True pads 4 pixels, in
-                proportion less for images below 28.
+            augment: True for the paper's augmentation (images only), or an `Augment`. True pads by 4 pixels, and by
+                an eighth of the side for images smaller than 28.
             flip: whether augment=True mirrors half of the images.
-            layout: "NCHW" or "NHWC", where four axes do not tell.
+            layout: "NCHW" or "NHWC", where the shape of the images does not tell.
             image_size: average the images down to this side, or (height, width).
-            n_train, n_val, n_test: use only so many; smaller subsets are part of larger ones.
+            n_train, n_val, n_test: use only so many samples; smaller subsets are part of larger ones.
             classes: names of the classes 0 … K-1.
 
         Raises:
             ArgumentError: a bad argument.
             DataError: arrays that are not data to classify; the message says why.
+
+        >>> import dnc
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).random((100, 64))
+        >>> dnc.Dataset.from_arrays(x, np.arange(100) % 4, image_shape=(1, 8, 8), val_fraction=0.3, name="mine")
+        <Dataset mine: 70 train / 30 val / 0 test, 1x8x8 float32, 4 classes>
         """
         if not isinstance(name, str) or not name:
             raise ArgumentError(f"name={short_repr(name)} is not allowed: give a text")
@@ -116,27 +135,27 @@ class Dataset:
             return clean if image_size is None else arrays.downsize(clean, image_size)
 
         pool = inputs("x", x)
-        y_pool, found = arrays.clean_labels("y", y, len(pool), None)
-        names = _class_names(classes, found)
+        y_pool, label_names = arrays.clean_labels("y", y, len(pool), None)
+        class_names = _class_names(classes, label_names)
 
-        def given(part: str, a: ArrayLike | None, b: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+        def inputs_and_labels(part: str, a: ArrayLike | None, b: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
             if a is None or b is None:
                 return pool[:0].copy(), y_pool[:0].copy()
             values = inputs(f"x_{part}", a)
             if values.dtype != pool.dtype or values.shape[1:] != pool.shape[1:]:
                 raise DataError(
                     f"x_{part} holds {values.dtype} {values.shape[1:]}, x holds {pool.dtype} {pool.shape[1:]}: "
-                    f"give both in the same form and scale"
+                    f"give both in the same shape, type and scale"
                 )
-            return values, arrays.clean_labels(f"y_{part}", b, len(values), found)[0]
+            return values, arrays.clean_labels(f"y_{part}", b, len(values), label_names)[0]
 
-        tests, y_tests = given("test", x_test, y_test)
+        tests, y_tests = inputs_and_labels("test", x_test, y_test)
         if x_val is None:
             order = splits.sample_order(y_pool, seed, stratify)
             train, val = splits.split(order, splits.validation_size(len(pool), val_fraction), n_train, n_val)
             vals, y_vals = pool, y_pool
         else:
-            vals, y_vals = given("val", x_val, y_val)
+            vals, y_vals = inputs_and_labels("val", x_val, y_val)
             train = splits.subset(y_pool, "n_train", n_train, seed, stratify)
             val = splits.subset(y_vals, "n_val", n_val, seed, stratify)
         test = splits.subset(y_tests, "n_test", n_test, seed, stratify)
@@ -149,9 +168,9 @@ class Dataset:
             y_val=np.array(y_vals[val]),
             x_test=np.array(tests[test]),
             y_test=np.array(y_tests[test]),
-            n_classes=len(names),
+            n_classes=len(class_names),
             augment=complete(augment, flip, x_train),
-            classes=names,
+            classes=class_names,
             split_seed=seed,
         )
 
@@ -187,38 +206,47 @@ class Dataset:
 
     @property
     def augmentation_id(self) -> str:
-        """What augmentation does, in short, "" if there is none: timings of different ones are not the same."""
+        """What augmentation does, in short; "" if there is none. A timing's identity holds it: it costs time."""
         return "" if self.augment is None else f"crop{self.augment.pad}{'+flip' if self.augment.flip else ''}+norm"
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the content: shapes, dtypes and bytes of all splits, class count and augmentation."""
+        """SHA-256 (hex) of the content: shapes, dtypes and bytes of all splits, number of classes, augmentation."""
         augment = None if self.augment is None else asdict(self.augment)
-        form = [[part, x.shape, x.dtype.str, y.dtype.str] for part, x, y in self._parts()]
+        form = [[split, x.shape, x.dtype.str, y.dtype.str] for split, x, y in self._splits()]
         digest = hashlib.sha256(canonical_json([form, self.n_classes, augment]).encode())
-        for _, x, y in self._parts():
+        for _, x, y in self._splits():
             digest.update(x.data if x.size else b"")
             digest.update(y.data if y.size else b"")
         return digest.hexdigest()
 
     def flatten(self) -> Dataset:
-        """The same samples as flat rows (N, features) without augmentation, as an MLP sees them."""
+        """The same samples as flat rows (N, features) without augmentation, as an MLP sees them.
+
+        >>> import dnc
+        >>> dnc.load_data("digits", n_train=300).flatten().input_shape
+        (64,)
+        """
         return self._flat
 
     @cached_property
     def _flat(self) -> Dataset:
         if not self.is_image and self.augment is None:
             return self
-        rows = {f"x_{part}": x.reshape(len(x), self.n_features) for part, x, _ in self._parts()}
+        rows = {f"x_{split}": x.reshape(len(x), self.n_features) for split, x, _ in self._splits()}
         return replace(self, augment=None, **rows)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k != "_flat"}  # a view here, a second copy in a worker
 
     def final(self) -> Dataset:
-        """For the final training: train on training and validation samples, "validate" on the test set.
+        """For the final training: train on the train and validation splits, "validate" on the test split.
 
-        Without test samples the validation set of the result is empty. Augmentation keeps its mean and std.
+        Without test samples, the validation split of the result is empty. Augmentation keeps its mean and std.
+
+        >>> import dnc
+        >>> dnc.load_data("digits").final()
+        <Dataset digits: 1,397 train / 400 val / 400 test, 1x8x8 float32, 10 classes>
         """
         return replace(
             self,
@@ -238,7 +266,7 @@ class Dataset:
     def __repr__(self) -> str:
         return f"<Dataset {self.describe()}>"
 
-    def _parts(self) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
+    def _splits(self) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
         return (
             ("train", self.x_train, self.y_train),
             ("val", self.x_val, self.y_val),
@@ -246,8 +274,9 @@ class Dataset:
         )
 
 
-def _class_names(given: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, ...]:
-    names = tuple(map(str, given)) or found
-    if len(names) != len(found):
-        raise DataError(f"there are {len(names)} class names for {len(found)} classes: give one name a class")
+def _class_names(given: tuple[str, ...], label_names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that the user gave, or what the labels themselves are called."""
+    names = tuple(map(str, given)) or label_names
+    if len(names) != len(label_names):
+        raise DataError(f"there are {len(names)} class names for {len(label_names)} classes: give one name per class")
     return names

@@ -1,4 +1,4 @@
-"""Download of the named image sets from the addresses, and with the checksums, that torchvision knows."""
+"""Download of the named image sets, from the addresses and with the checksums that torchvision knows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dnc.files import replacing
 
 TIMEOUT = 20.0  # seconds without an answer after which a network counts as absent
 
-FAILURES = (
+FAILURES = (  # what a download raises without a network, with a broken one, or with a file that is not the right one
     OSError,
     EOFError,
     RuntimeError,
@@ -30,7 +30,7 @@ FAILURES = (
 def fetch_idx(source: str, folder: Path) -> None:
     """Put the four `.gz` files of the torchvision set `source` ("MNIST", "FashionMNIST") into `folder`, as they are.
 
-    Files that are there already are kept. Nothing is written before a file is complete and its checksum is right.
+    Files that already exist stay. Nothing is written before a file is complete and its checksum is right.
 
     Raises:
         Exception: one of `FAILURES`.
@@ -68,12 +68,14 @@ def fetch_batches(source: str, folder: Path) -> None:
 
 
 def _torchvision(source: str) -> Any:
+    """The class of torchvision that describes the set."""
     from torchvision import datasets
 
     return getattr(datasets, source)
 
 
 def _fetch(urls: list[str], filename: str, md5: str, folder: str) -> None:
+    """Download from the first of `urls` that serves the file with the right checksum."""
     from torchvision.datasets.utils import download_url
 
     for i, url in enumerate(urls):
@@ -88,6 +90,7 @@ def _fetch(urls: list[str], filename: str, md5: str, folder: str) -> None:
 
 @contextmanager
 def timeout(seconds: float) -> Iterator[None]:
+    """Within it, a connection that stays silent for `seconds` is an OSError."""
     before = socket.getdefaulttimeout()  # torchvision sets none, and a silent network would hang for ever
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,4 +1,4 @@
-"""Readers of idx and `.npz` files. Nothing in a file is executed, and a bad file is one `DataError`."""
+"""Readers of idx and `.npz` files. Nothing in a file is executed, and whatever is wrong with it is one `DataError`."""
 
 from __future__ import annotations
 
@@ -22,17 +22,35 @@ from dnc.errors import DataError, DncError, short_repr
 
 NPZ_KEYS = ("xtr", "ytr", "xte", "yte")
 GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
-IDX_UINT8 = 0x08  # the only element type of the MNIST family
+IDX_UINT8 = 0x08  # the only element type of MNIST and its relatives
 
 _DAMAGE = (  # what the standard library and numpy raise on files that are not what they should be
-    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError,
-    RecursionError, RuntimeError, SyntaxError, struct.error, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    tokenize.TokenError,
+)
 
 
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
     """Turn whatever goes wrong while `path` is read into one line.
+
+    Args:
+        path: the file.
+        kind: what it should be, e.g. "an .npz file".
 
     Raises:
         DataError: the file is absent, unreadable or not of this kind.
@@ -52,7 +70,7 @@ def reading(path: Path, kind: str) -> Iterator[None]:
 
 
 def machine_memory() -> float:
-    """Bytes of memory of this machine; infinity where the system does not tell."""
+    """Memory of this machine in bytes; infinity where the system does not tell."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):
@@ -77,7 +95,7 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
     """The uint8 array of an idx file, plain or gzip (told apart by content): n_dims = 3 for images, 1 for labels.
 
     Raises:
-        DataError: not such a file, or too short or too long for the shape that it states.
+        DataError: it is not such a file, or too short or too long for the shape that it states.
     """
     with reading(path, f"an idx file of {n_dims} dimension(s)"), open(path, "rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
@@ -91,19 +109,19 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
             check_memory(path, size)
             data = file.read(size + 1)  # one more, to see whether it ends there
     if len(data) != size:
-        found = "more" if len(data) > size else f"{len(data):,}"
+        held = "more" if len(data) > size else f"{len(data):,}"
         raise DataError(
-            f"{short_repr(str(path), 200)} states shape {shape}, so {size:,} bytes, but holds {found}: "
+            f"{short_repr(str(path), 200)} states shape {shape}, so {size:,} bytes, but holds {held}: "
             f"it is damaged, get it again"
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 
-def read_idx_set(files: tuple[Path, Path, Path, Path]) -> RawData:
-    """Training images and labels, test images and labels, in this order.
+def read_idx_set(files: tuple[Path, ...]) -> RawData:
+    """From the files of the train images, train labels, test images and test labels, in this order.
 
     Raises:
-        DataError: a file that is damaged.
+        DataError: a file is damaged.
     """
     x_train, y_train, x_test, y_test = (read_idx(path, n) for path, n in zip(files, (3, 1, 3, 1), strict=True))
     return RawData(x_train[:, None], y_train, x_test[:, None], y_test)
@@ -113,26 +131,26 @@ def read_npz(path: Path) -> RawData:
     """`xtr ytr xte yte` of an `.npz` file, and the class names in `classes` if it has them.
 
     Raises:
-        DataError: not an `.npz` file, a key is missing, or an array that would need pickle.
+        DataError: it is not an `.npz` file, a key is missing, or an array would need pickle.
     """
-    found = _read_keys(path, NPZ_KEYS, ("classes",))
-    classes = found.get("classes", np.array([], dtype=str))
+    contents = _read_keys(path, NPZ_KEYS, ("classes",))
+    classes = contents.get("classes", np.array([], dtype=str))
     if classes.ndim != 1 or classes.dtype.kind not in "US":
-        raise DataError(f"{short_repr(str(path), 200)}: classes has shape {classes.shape}: give one text a class")
-    return RawData(*(found[key] for key in NPZ_KEYS), classes=tuple(classes.astype(str).tolist()))
+        raise DataError(f"{short_repr(str(path), 200)}: classes has shape {classes.shape}: give one text per class")
+    return RawData(*(contents[key] for key in NPZ_KEYS), classes=tuple(classes.astype(str).tolist()))
 
 
 def read_counts(path: Path) -> RawData:
     """Word counts `xtr xte` [N, tokens] and `idf` [tokens] as log(1 + count)·idf, each row of length 1, float32.
 
     Raises:
-        DataError: not an `.npz` file, a key is missing, or arrays that do not fit.
+        DataError: it is not an `.npz` file, a key is missing, or the arrays do not belong together.
     """
-    found = _read_keys(path, (*NPZ_KEYS, "idf"), ("classes",))
-    idf = found["idf"]
+    contents = _read_keys(path, (*NPZ_KEYS, "idf"), ("classes",))
+    idf = contents["idf"]
 
     def weighted(key: str) -> np.ndarray:
-        counts = found[key]
+        counts = contents[key]
         if (
             counts.ndim != 2
             or counts.dtype.kind not in "iu"
@@ -147,8 +165,8 @@ def read_counts(path: Path) -> RawData:
         return x / np.where(length == 0, 1, length)  # a document without any of the tokens stays 0
 
     with reading(path, "an .npz file of word counts"):
-        classes = tuple(map(str, found["classes"].ravel())) if "classes" in found else ()
-        return RawData(weighted("xtr"), found["ytr"], weighted("xte"), found["yte"], classes)
+        classes = tuple(map(str, contents["classes"].ravel())) if "classes" in contents else ()
+        return RawData(weighted("xtr"), contents["ytr"], weighted("xte"), contents["yte"], classes)
 
 
 def _read_keys(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -160,18 +178,19 @@ def _read_keys(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -
         with np.load(raw, allow_pickle=False) as archive:
             missing = [key for key in needed if key not in archive.files]
             if missing:
-                has = ", ".join(map(short_repr, archive.files[:8])) or "nothing"
+                present = ", ".join(map(short_repr, archive.files[:8])) or "nothing"
                 raise DataError(
-                    f"{short_repr(str(path), 200)} has no {', '.join(missing)} but {has}: "
+                    f"{short_repr(str(path), 200)} has no {', '.join(missing)} but {present}: "
                     f"save the arrays {', '.join(needed)} with numpy.savez"
                 )
             keys = [*needed, *(key for key in optional if key in archive.files)]
+            # a small archive may unpack to more than the memory: the sizes are known before anything is unpacked
             sizes = {info.filename: info.file_size for info in archive.zip.infolist()} if archive.zip else {}
             check_memory(path, sum(sizes.get(f"{key}.npy", 0) for key in keys))
             return {key: _member(path, key, archive[key]) for key in keys}
 
 
 def _member(path: Path, key: str, value: object) -> np.ndarray:
-    if not isinstance(value, np.ndarray):  # numpy hands out raw bytes where a member is no array
+    if not isinstance(value, np.ndarray):  # numpy hands out raw bytes where a member is not an array
         raise DataError(f"{short_repr(str(path), 200)}: {key} is not an array: save it with numpy.savez")
     return value

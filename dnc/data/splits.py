@@ -1,4 +1,4 @@
-"""Splits by seed: one stratified order of the samples, cut into validation (front) and training (back)."""
+"""Splits by seed: one stratified order of the samples, cut into validation split (front) and train split (back)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from dnc.errors import ArgumentError, DataError, check_float, check_int
 def sample_order(y: np.ndarray, seed: int, stratify: bool = True) -> np.ndarray:
     """A permutation of the samples by seed, of which every prefix and every suffix is nearly stratified.
 
-    The k-th of the n samples of a class is placed at (k - 1/2) / n of the way, so the first t samples hold each
-    class in its proportion to within one sample and ties. Smaller subsets are nested in larger ones.
+    The k-th of the n samples of a class is put at (k - 1/2) / n of the way, so the first t samples hold each
+    class in its proportion, up to one sample and ties. Smaller subsets are part of larger ones.
 
     Args:
         y: labels [N], int64 from 0.
         seed: any whole number >= 0; the global random state is neither read nor changed.
         stratify: False gives a plain permutation.
+
+    >>> y = np.array([0, 0, 0, 0, 1, 1])
+    >>> y[sample_order(y, seed=0)].tolist()  # which samples is up to the seed, but not how they alternate
+    [0, 1, 0, 0, 1, 0]
     """
     shuffled = np.random.default_rng(seed).permutation(len(y))
     if not stratify or len(y) == 0:
@@ -33,7 +37,7 @@ def validation_size(n: int, val_fraction: float) -> int:
 
     Raises:
         ArgumentError: the fraction is not in (0, 1).
-        DataError: it leaves no sample for validation or fewer than two for training.
+        DataError: it leaves no sample to validate on, or fewer than two to train on.
     """
     fraction = check_float("val_fraction", val_fraction, 0, 1, open_low=True, open_high=True)
     size = round(fraction * n)
@@ -50,11 +54,11 @@ def split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices to train on and to validate on: the back and the front of `order`.
 
-    n_val=None takes `default_val`. n_train=None takes what that default leaves, whatever smaller n_val is asked for:
-    a smaller validation set leaves the training set as it is, and the other way round.
+    n_val=None takes `default_val`. n_train=None takes what that default leaves, even if a smaller n_val is asked for:
+    a smaller validation split leaves the train split as it is, and the other way round.
 
     Raises:
-        ArgumentError: the two sizes do not fit into the samples.
+        ArgumentError: the two sizes exceed the number of samples.
     """
     n = len(order)
     val = default_val if n_val is None else check_int("n_val", n_val, 1, n - 2)
@@ -75,6 +79,6 @@ def subset(y: np.ndarray, name: str, size: int | None, seed: int, stratify: bool
         return slice(None)
     if len(y) == 0:
         raise ArgumentError(
-            f"{name}={size} is not allowed: the data have no such samples; leave {name} out or give some"
+            f"{name}={size} is not allowed: the data has no such samples; leave {name} out or give some"
         )
     return sample_order(y, seed, stratify)[: check_int(name, size, 1, len(y))]

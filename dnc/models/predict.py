@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from dnc.data.augment import Augmenter
+from dnc.data.augmenter import Augmenter
 from dnc.data.dataset import Augment
 from dnc.errors import ArgumentError
 from dnc.networks.build import Network

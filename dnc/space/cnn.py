@@ -32,7 +32,7 @@ class CNNSpace(ArchitectureSpace):
         downsample_above: thresholds; the resolution halves before the first layer with more channels than one of them.
         downsample: "pool" or "stride", how Stage 1 does it.
         batchnorm, dropout: fractions of the conv layers that have them in Stage 1.
-        drop, input_drop: drop probability after the conv layers, and after conv layer 1 (the paper prints 0.3 for both).
+        drop, input_drop: drop probability after the conv layers, and after conv layer 1 (the paper: 0.3 for both).
         shortcut_rule: pairs (n, e): with n or more conv layers, shortcuts start after layers 1, 1 + e, 1 + 2e, …, or
             nowhere if e = 0. The largest n that applies decides; if none applies, there are no shortcuts.
         activation: of all conv layers.

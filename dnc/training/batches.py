@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dnc.data.augment import Augmenter
+from dnc.data.augmenter import Augmenter
 
 # flat uint8 data that take up to this many bytes as float32 are converted once, larger ones batch by batch
 CONVERT_ONCE_BYTES = 512 * 2**20
@@ -86,7 +86,7 @@ class BatchSource:
 
     def _prepared(self, x: Tensor) -> Tensor:
         if self.augmenter is not None:
-            x = self.augmenter.normalise(x)
+            x = self.augmenter.normalize(x)
         elif x.dtype == torch.uint8:
             x = unit_floats(x, self.dtype)
         return x if self.flat else x.contiguous(memory_format=torch.channels_last)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from dnc.config import CNN, MLP, Config
-from dnc.data.augment import Augmenter
+from dnc.data.augmenter import Augmenter
 from dnc.data.dataset import Dataset
 from dnc.networks.build import Network, build
 from dnc.networks.cnn import ConvNet

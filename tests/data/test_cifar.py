@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnc.data import cifar
+from dnc.data.plain_pickle import parse_plain_pickle
 from dnc.errors import DataError
 
 
@@ -64,7 +65,7 @@ def test_batches_of_python_3(tmp_path: Path, protocol: int) -> None:
 
 def test_column_major_arrays() -> None:
     x = np.asfortranarray(np.arange(12, dtype=np.uint8).reshape(3, 4))
-    np.testing.assert_array_equal(cifar.parse_plain_pickle(pickle.dumps({"x": x}, 4))["x"], x)
+    np.testing.assert_array_equal(parse_plain_pickle(pickle.dumps({"x": x}, 4))["x"], x)
 
 
 def hostile(marker: Path) -> dict[str, bytes]:

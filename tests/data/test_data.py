@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dnc.data import Augment, Dataset
 from dnc.data.arrays import area_weights, clean_inputs, downsize
-from dnc.data.augmentation import channel_statistics, default_pad
+from dnc.data.augment import channel_statistics, default_pad
 from dnc.errors import ArgumentError, DataError, DncError
 
 RNG = np.random.default_rng(0)
@@ -128,8 +128,8 @@ BAD = [
     ({"y": Y.astype(complex)}, "whole numbers"),
     ({"classes": ("a", "b")}, "2 class names for 3 classes"),
     ({"x_test": X[:5], "y_test": [0, 1, 2, 3, 0]}, "allowed are 0 to 2"),
-    ({"x_test": X[:5].astype(float), "y_test": Y[:5]}, "same form and scale"),
-    ({"x_test": X[:5, :, :4], "y_test": Y[:5]}, "same form and scale"),
+    ({"x_test": X[:5].astype(float), "y_test": Y[:5]}, "same shape, type and scale"),
+    ({"x_test": X[:5, :, :4], "y_test": Y[:5]}, "same shape, type and scale"),
     ({"x_test": X[:5], "y_test": None}, "belong together"),
     ({"y": np.array(["a", "b", "c"])[Y], "x_test": X[:2], "y_test": ["a", "q"]}, "'q'"),
     ({"val_fraction": 0}, "val_fraction"),

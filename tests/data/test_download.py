@@ -24,7 +24,7 @@ import torchvision.datasets.utils
 from scipy.sparse import csr_matrix
 from torchvision.datasets import CIFAR10, MNIST
 
-from dnc.data import download, load_data, rcv1, registry
+from dnc.data import download, load_data, named_sets, rcv1
 from dnc.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -60,8 +60,8 @@ def idx(array: np.ndarray) -> bytes:
 
 def test_download_of_idx_files(server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url, folder = server
-    entry = dataclasses.replace(registry.DATASETS["mnist"], sizes=(30, 10, 5))
-    monkeypatch.setitem(registry.DATASETS, "mnist", entry)
+    entry = dataclasses.replace(named_sets.DATASETS["mnist"], sizes=(30, 10, 5))
+    monkeypatch.setitem(named_sets.DATASETS, "mnist", entry)
     images, labels = RNG.integers(0, 256, (45, 28, 28), dtype=np.uint8), (np.arange(45) % 10).astype(np.uint8)
     contents = [images[:40], labels[:40], images[40:], labels[40:]]
     resources = [
@@ -92,10 +92,10 @@ def test_corrupt_download_leaves_nothing(
 
 def test_download_of_batches(server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url, folder = server
-    entry = dataclasses.replace(registry.DATASETS["cifar10"], sizes=(15, 5, 4))
-    monkeypatch.setitem(registry.DATASETS, "cifar10", entry)
+    entry = dataclasses.replace(named_sets.DATASETS["cifar10"], sizes=(15, 5, 4))
+    monkeypatch.setitem(named_sets.DATASETS, "cifar10", entry)
     marker, archive = tmp_path / "evil", io.BytesIO()
-    names = [*registry._BATCHES, "batches.meta"]
+    names = [*named_sets.CIFAR10_FILES, "batches.meta"]
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         for i, name in enumerate((*names, "../../evil", "/evil")):
             x = RNG.integers(0, 256, (4, 3072), dtype=np.uint8)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dnc.data import Augment, Dataset, data_root, datasets, load_data, registry
+from dnc.data import DATASETS, Augment, Dataset, data_root, datasets, load_data, loading
 from dnc.errors import ArgumentError, DataError
 
 X = np.random.default_rng(0).integers(0, 256, (60, 3, 8, 6), dtype=np.uint8)
@@ -79,7 +79,7 @@ def test_data_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("win32", "LOCALAPPDATA", tmp_path / "dnc" / "Cache"),
         ("darwin", "HOME", Path.home() / "Library" / "Caches" / "dnc"),
     ):
-        monkeypatch.setattr(registry.sys, "platform", platform)
+        monkeypatch.setattr(loading.sys, "platform", platform)
         monkeypatch.setenv(variable, str(tmp_path) if variable != "HOME" else str(Path.home()))
         assert data_root() == expected
     assert list(tmp_path.iterdir()) == []
@@ -87,13 +87,13 @@ def test_data_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         data_root(5)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", [n for n in registry.DATASETS if n != "digits"])
+@pytest.mark.parametrize("name", [n for n in DATASETS if n != "digits"])
 def test_missing_files_are_named_in_one_line(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError) as error:
         load_data(name, tmp_path / "nowhere", download=False)
     message = str(error.value)
     assert "\n" not in message
-    assert all(file in message for file in registry.DATASETS[name].files)
+    assert all(file in message for file in DATASETS[name].files)
     assert all(word in message for word in (name, "nowhere", "$DNC_DATA", "--scale smoke"))
     assert not (tmp_path / "nowhere").exists()
 

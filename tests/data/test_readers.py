@@ -114,7 +114,7 @@ def test_bad_npz(tmp_path: Path) -> None:
     refused("it may be damaged")
     with zipfile.ZipFile(path, "w") as archive:
         for key in good:
-            archive.writestr(f"{key}.npy", b"these are no arrays")
+            archive.writestr(f"{key}.npy", b"these are not arrays")
     refused("not an array")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnc.data.augment import Augmenter
+from dnc.data.augmenter import Augmenter
 from dnc.data.dataset import Augment
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
@@ -34,14 +34,14 @@ def loop(x: torch.Tensor, augment: Augment, down: list[int], right: list[int], m
 @pytest.mark.parametrize(("pad", "flip"), [(4, True), (2, False), (0, True), (15, True)])
 def test_equals_a_loop_over_images(dtype: torch.dtype, pad: int, flip: bool) -> None:
     augment = Augment(pad=pad, flip=flip, mean=MEAN, std=STD)
-    x, places = images(64, dtype=dtype), 2 * pad + 1
-    draw = torch.randint(places**2 * (1 + flip), (64,), generator=torch.Generator().manual_seed(5)).tolist()
+    x, offsets = images(64, dtype=dtype), 2 * pad + 1
+    draw = torch.randint(offsets**2 * (1 + flip), (64,), generator=torch.Generator().manual_seed(5)).tolist()
     expected = loop(
         x,
         augment,
-        [d // places % places for d in draw],
-        [d % places for d in draw],
-        [d // places**2 for d in draw],
+        [d // offsets % offsets for d in draw],
+        [d % offsets for d in draw],
+        [d // offsets**2 for d in draw],
     )
     got = Augmenter(augment)(x, torch.Generator().manual_seed(5))
     assert got.dtype == torch.float32
@@ -57,12 +57,12 @@ def test_channels_last_images_give_the_same() -> None:
     assert torch.equal(a, b)
 
 
-def test_normalise_is_the_augmentation_of_the_middle_crop() -> None:
+def test_normalize_is_the_augmentation_of_the_middle_crop() -> None:
     augmenter = Augmenter(Augment(mean=MEAN, std=STD))
     x, zero = images(8), torch.zeros(8, dtype=torch.long)
     assert torch.equal(augmenter.crop(x, zero + 4, zero + 4, zero), x)
     assert torch.equal(augmenter.crop(x, zero + 4, zero + 4, zero + 1), x.flip(3))
-    black = augmenter.normalise(torch.zeros(1, 3, 2, 2, dtype=torch.uint8))[0, :, 0, 0]
+    black = augmenter.normalize(torch.zeros(1, 3, 2, 2, dtype=torch.uint8))[0, :, 0, 0]
     np.testing.assert_allclose(black, [-m / s for m, s in zip(MEAN, STD, strict=True)], rtol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_the_batch_itself_is_not_changed(dtype: torch.dtype) -> None:
     augmenter, x = Augmenter(Augment(mean=MEAN, std=STD)), images(8, dtype=dtype)
     before = x.clone()
     augmenter(x, torch.Generator().manual_seed(0))
-    augmenter.normalise(x)
+    augmenter.normalize(x)
     assert torch.equal(x, before)
 
 
