@@ -18,8 +18,9 @@ from dnc.experiments.fig7_claims import judge
 from dnc.experiments.output import provenance
 from dnc.experiments.scale import Notify, Options, Record, Scale
 from dnc.experiments.statistics import Verdict
-from dnc.plots.arms import ArmsInfo, arms_info, draw_arms
-from dnc.plots.style import Picture
+from dnc.plots.arms_info import ArmsInfo, arms_info
+from dnc.plots.arms_matplotlib import draw
+from dnc.plots.style_matplotlib import Picture
 from dnc.searches.archive import Store, open_store
 from dnc.searches.estimate import duration, estimate
 from dnc.searches.parallel import MultiProgress, run_all
@@ -212,7 +213,7 @@ class Figure7:
 
     def draw(self, record: Record) -> Picture:
         """Fig. 7."""
-        return draw_arms(self.info(record))
+        return draw(self.info(record))
 
 
 def finished_share(store: Store, scale: Scale, data: Dataset) -> dict[tuple[Any, ...], float]:

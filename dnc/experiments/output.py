@@ -16,7 +16,7 @@ from dnc.environment import versions
 from dnc.errors import DataError, DncError, short_repr
 from dnc.experiments.scale import Experiment, Options, Record
 from dnc.experiments.statistics import Verdict
-from dnc.plots.style import save
+from dnc.plots.style_matplotlib import save
 from dnc.training.engine import machine_name
 
 FORMAT = 1  # of the .json file

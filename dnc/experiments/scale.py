@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dnc.data.dataset import Dataset
-    from dnc.plots.style import Picture
+    from dnc.plots.style_matplotlib import Picture
 
 SCALES = ("smoke", "small", "paper")
 
