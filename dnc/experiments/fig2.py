@@ -12,8 +12,9 @@ from dnc.config import CNN
 from dnc.experiments.output import provenance
 from dnc.experiments.protocol import Notify, Options, Record
 from dnc.experiments.statistics import FAILS, HOLDS, Interval, Verdict
-from dnc.plots.kernel import KernelInfo, LayerTerm, draw_kernel, kernel_info
-from dnc.plots.style import Picture
+from dnc.plots.kernel_info import KernelInfo, LayerTerm, kernel_info
+from dnc.plots.kernel_matplotlib import draw
+from dnc.plots.style_matplotlib import Picture
 from dnc.space import CNNSpace
 
 NETS = CNN(channels=(50, 80)), CNN(channels=(36, 61, 107))
@@ -76,7 +77,7 @@ class Figure2:
 
     def draw(self, record: Record) -> Picture:
         """Fig. 2."""
-        return draw_kernel(self.info(record))
+        return draw(self.info(record))
 
 
 def _channels(value: Any) -> int | None:

@@ -19,8 +19,9 @@ from dnc.experiments.output import provenance
 from dnc.experiments.protocol import Notify, Options, Record
 from dnc.experiments.scale import Scale
 from dnc.experiments.statistics import Verdict
-from dnc.plots.arms import ArmsInfo, arms_info, draw_arms
-from dnc.plots.style import Picture
+from dnc.plots.arms_info import ArmsInfo, arms_info
+from dnc.plots.arms_matplotlib import draw
+from dnc.plots.style_matplotlib import Picture
 from dnc.searches.archive import Store, open_store
 from dnc.searches.estimate import duration, estimate
 from dnc.searches.parallel import MultiProgress, run_all
@@ -172,7 +173,7 @@ class Figure7:
 
     def draw(self, record: Record) -> Picture:
         """Fig. 7."""
-        return draw_arms(self.info(record))
+        return draw(self.info(record))
 
 
 def tidy(results: Iterable[tuple[PlannedSearch, SearchResult]]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from dnc.errors import DataError, DncError, short_repr
 from dnc.experiments.protocol import Experiment, Options, Record
 from dnc.experiments.statistics import Verdict
 from dnc.files import replacing
-from dnc.plots.style import save
+from dnc.plots.style_matplotlib import save
 from dnc.training.engine import machine_name
 
 FORMAT = 1  # of the .json file

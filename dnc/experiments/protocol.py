@@ -26,7 +26,7 @@ from dnc.workers.pool import Workers, count_workers
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dnc.plots.style import Picture
+    from dnc.plots.style_matplotlib import Picture
 
 Notify = Callable[[str], None]  # is told what people should know, e.g. how long a run will take
 

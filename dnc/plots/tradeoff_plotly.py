@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from math import log10
 from typing import TYPE_CHECKING, Any
 
-from dnc.plots.style import INK, MUTED, PAPER, plotly_template, wc_color
-from dnc.plots.tradeoff import Axis, TradeoffInfo
-from dnc.plots.tradeoff_matplotlib import BEST, WORST
+from dnc.plots.palette import BEST_RANK, INK, MUTED, PAPER, STAGE_MARKERS, WORST_RANK, wc_color
+from dnc.plots.style_plotly import SYMBOLS, markup, plotly_template, subscripted
+from dnc.plots.tradeoff_info import Axis, TradeoffInfo
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-SYMBOLS = {1: "circle", 2: "square", 3: "diamond"}  # by stage
-FRONT, LINES, BEST_LINE, LABELS, STAGES, RINGS, WINNER = 0, 1, 2, 3, (4, 5, 6), 7, 8  # places of the traces
+STAGE_SYMBOLS = {stage: SYMBOLS[marker] for stage, marker in STAGE_MARKERS.items()}
+FRONT, LINES, BEST_LINE, LABELS, STAGES, RINGS, WINNER = 0, 1, 2, 3, (4, 5, 6), 7, 8  # indices of the traces
 HOVER = "%{text}<br>f = %{customdata:.4f}<extra></extra>"
 
 
@@ -30,26 +29,27 @@ def draw_slider(infos: Sequence[TradeoffInfo], active: int = 0, height: int = 52
     """The same with plotly's own slider over w_c: it works in a viewer without a kernel.
 
     Args:
-        infos: of one result and penalty, by w_c.
-        active: which of them is shown at first.
+        infos: of one result and penalty, in ascending w_c.
+        active: index of the one that is shown at first.
         height: pixels.
     """
     import plotly.graph_objects as go
 
     figure = draw(infos[active], height)
-    now = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     steps, frames = [], []
     for info in infos:
-        name, change = f"{info.wc:.3g}", moving(info)
+        # a frame holds only what w_c changes: whole figures would multiply the size of a notebook by their number
+        name, updates = f"{info.wc:.3g}", wc_updates(info)
         data: list[dict[str, Any]] = []
-        for keys in change.values():
+        for values in updates.values():
             data.append({"type": "scatter"})
-            for key, value in keys.items():
+            for key, value in values.items():
                 _put(data[-1], key, value)
         frames.append(
-            go.Frame(name=name, data=data, traces=list(change), layout={"title": {"text": subscripted(info.title)}})
+            go.Frame(name=name, data=data, traces=list(updates), layout={"title": {"text": subscripted(info.title)}})
         )
-        steps.append({"method": "animate", "label": name, "args": [[name], now]})
+        steps.append({"method": "animate", "label": name, "args": [[name], at_once]})
     figure.frames = frames
     figure.update_layout(
         margin_b=116,
@@ -64,73 +64,81 @@ def draw_slider(infos: Sequence[TradeoffInfo], active: int = 0, height: int = 52
 
 def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
     """All traces as plotly's plain data, in the order of the constants above."""
-    points, change = info.points, moving(info)
-    none = {"hoverinfo": "skip"}
-    line = {"type": "scatter", "mode": "lines"} | none
+    points = info.points
+    no_hover = {"hoverinfo": "skip"}
+    line = {"type": "scatter", "mode": "lines"} | no_hover
     front = {
         "x": [points.x[i] for i in points.pareto], "y": [points.y[i] for i in points.pareto], "name": "Pareto front",
         "line": {"shape": "hv", "dash": "6px,3px", "width": 1.2, "color": MUTED},
     }  # fmt: skip
-    found: list[dict[str, Any]] = [
+    drawn: list[dict[str, Any]] = [
         line | front,
         line | {"name": "equal f", "line": {"width": 1}, "opacity": 0.45, "showlegend": False},
         line | {"name": "equal f", "line": {"width": 2.2}},
         {"type": "scatter", "mode": "text", "textposition": "top right", "showlegend": False, "cliponaxis": True}
-        | none,
+        | no_hover,
     ]
-    for stage, symbol in SYMBOLS.items():
-        mine = _of_stage(info, stage)
-        found.append({
+    for stage, symbol in STAGE_SYMBOLS.items():
+        members = _of_stage(info, stage)
+        drawn.append({
             "type": "scatter", "mode": "markers", "showlegend": False, "legendgroup": f"stage {stage}",
-            "x": [points.x[i] for i in mine], "y": [points.y[i] for i in mine],
-            "text": [_markup(points.text[i]) for i in mine], "hovertemplate": HOVER,
+            "x": [points.x[i] for i in members], "y": [points.y[i] for i in members],
+            "text": [markup(points.text[i]) for i in members], "hovertemplate": HOVER,
             "marker": {
                 "symbol": symbol, "size": 9, "line": {"width": 0.8, "color": PAPER}, "cmin": 1, "cmax": len(points.x),
-                "colorscale": [[0, BEST], [1, WORST]],
+                "colorscale": [[0, BEST_RANK], [1, WORST_RANK]],
             },
         })  # fmt: skip
-    found.append({
+    drawn.append({
         "type": "scatter", "mode": "markers", "name": subscripted("wins at some w_c"),
         "x": [points.x[i] for i in points.winners], "y": [points.y[i] for i in points.winners],
-        "marker": {"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 1.4}}, **none,
+        "marker": {"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 1.4}}, **no_hover,
     })  # fmt: skip
-    found.append({
+    drawn.append({
         "type": "scatter", "mode": "markers", "name": subscripted("wins at this w_c"), "hovertemplate": HOVER,
         "marker": {"symbol": "star", "size": 20, "line": {"width": 1.4, "color": PAPER}},
     })  # fmt: skip
-    for place, keys in change.items():
-        for key, value in keys.items():
-            _put(found[place], key, value)
-    for stage, symbol in SYMBOLS.items():  # the legend's marks: in one colour, not in that of some rank
-        found.append({
+    for index, values in wc_updates(info).items():
+        for key, value in values.items():
+            _put(drawn[index], key, value)
+    for stage, symbol in STAGE_SYMBOLS.items():  # the legend's marks: in one colour, not in that of some rank
+        drawn.append({
             "type": "scatter", "mode": "markers", "name": f"stage {stage}", "legendgroup": f"stage {stage}",
             "x": [None], "y": [None], "showlegend": stage in points.stage, "legendrank": 990,
-            "marker": {"symbol": symbol, "size": 9, "color": BEST},
+            "marker": {"symbol": symbol, "size": 9, "color": BEST_RANK},
         })  # fmt: skip
-    return found
+    return drawn
 
 
-def moving(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
-    """What w_c changes: new values by trace, with plotly's dotted keys."""
+def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
+    """What w_c changes: new values by index of the trace, with plotly's dotted keys.
+
+    Dragging a slider sends nothing else, so that thousands of trials can follow it.
+    """
     points, color, rank, winner = info.points, wc_color(info.wc), info.rank, info.winner
-    rest_x, rest_y = _joined([line.x for line in info.lines[1:]]), _joined([line.y for line in info.lines[1:]])
-    best, starts = info.lines[0], [(line.x[0], line.y[0]) for line in info.lines]
-    change: dict[int, dict[str, Any]] = {
-        LINES: {"x": rest_x, "y": rest_y, "line.color": color},
+    best, *others = info.lines
+    starts = [(line.x[0], line.y[0]) for line in info.lines]
+    updates: dict[int, dict[str, Any]] = {
+        LINES: {
+            "x": _joined([line.x for line in others]), "y": _joined([line.y for line in others]), "line.color": color,
+        },
         BEST_LINE: {"x": list(best.x), "y": list(best.y), "line.color": color},
         LABELS: {
             "x": [x for x, _ in starts], "y": [y for _, y in starts], "text": [f"f = {v.f:.3g}" for v in info.lines],
             "textfont.color": color,
         },
         WINNER: {
-            "x": [points.x[winner]], "y": [points.y[winner]], "text": [_markup(points.text[winner])],
+            "x": [points.x[winner]], "y": [points.y[winner]], "text": [markup(points.text[winner])],
             "customdata": [info.f[winner]], "marker.color": color,
         },
     }  # fmt: skip
-    for stage, place in zip(SYMBOLS, STAGES, strict=True):
-        mine = _of_stage(info, stage)
-        change[place] = {"marker.color": [rank[i] for i in mine], "customdata": [_short(info.f[i]) for i in mine]}
-    return change
+    for stage, index in zip(STAGE_SYMBOLS, STAGES, strict=True):
+        members = _of_stage(info, stage)
+        updates[index] = {
+            "marker.color": [rank[i] for i in members],
+            "customdata": [_short(info.f[i]) for i in members],
+        }
+    return updates
 
 
 def layout(info: TradeoffInfo, height: int = 460) -> dict[str, Any]:
@@ -142,14 +150,6 @@ def layout(info: TradeoffInfo, height: int = 460) -> dict[str, Any]:
         "xaxis": _axis(points.x_axis), "yaxis": _axis(points.y_axis),
         "legend": {"title": {"text": "darker: smaller f", "font": {"size": 12}}, "itemsizing": "trace"},
     }  # fmt: skip
-
-
-def subscripted(text: str) -> str:
-    """w_c, t_tr and N_p with subscripts, as plotly's text wants them."""
-    for symbol in ("w_c", "t_tr", "N_p"):
-        letter, index = symbol.split("_")
-        text = text.replace(symbol, f"<i>{letter}</i><sub>{index}</sub>")
-    return text
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
@@ -167,21 +167,16 @@ def _of_stage(info: TradeoffInfo, stage: int) -> list[int]:
 
 def _joined(parts: Sequence[Sequence[float]]) -> list[float | None]:
     """Several lines as one trace, with gaps between them."""
-    found: list[float | None] = []
-    for part in parts:
-        found += [*part, None]
-    return found
-
-
-def _markup(text: str) -> str:
-    return escape(text).replace("\n", "<br>")
+    return [value for part in parts for value in (*part, None)]
 
 
 def _short(value: float) -> float:
+    """Five digits: finer than any screen, and a third of the size in a notebook."""
     return float(f"{value:.5g}")
 
 
 def _put(target: dict[str, Any], key: str, value: Any) -> None:
+    """Set plotly's dotted `key` in nested dicts."""
     *parents, last = key.split(".")
     for name in parents:
         target = target.setdefault(name, {})

@@ -1,4 +1,4 @@
-"""Things to drag and to watch in a notebook."""
+"""Interactive views for notebooks."""
 
 from __future__ import annotations
 

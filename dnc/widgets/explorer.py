@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from html import escape
 from typing import Any
 
@@ -12,10 +13,11 @@ import plotly.graph_objects as go
 
 from dnc.errors import ArgumentError
 from dnc.objective import METRICS
-from dnc.plots.style import FONTS, GRID, MUTED, wc_color
-from dnc.plots.tradeoff import Points, TradeoffInfo, quantity, tradeoff_info, wc_grid
+from dnc.plots.palette import FONTS, GRID, MUTED, wc_color
+from dnc.plots.style_plotly import subscripted
+from dnc.plots.tradeoff_info import Points, TradeoffInfo, quantity, tradeoff_info, wc_grid
 from dnc.plots.tradeoff_matplotlib import draw as draw_picture
-from dnc.plots.tradeoff_plotly import draw, draw_slider, layout, moving, subscripted, traces
+from dnc.plots.tradeoff_plotly import draw, draw_slider, layout, traces, wc_updates
 from dnc.searches.result import Best, SearchResult
 
 TOP = 5  # trials in the table below the plot
@@ -24,10 +26,10 @@ STATIC_WIDTH = 8.0  # inches, of the picture for viewers that draw nothing thems
 
 
 class _Figure(go.FigureWidget):
-    """A figure widget that opens its channel when its data is complete.
+    """A figure widget that opens its channel only when its data is complete.
 
-    plotly's own opens it empty and sends the data after it. A browser that is slow to load the plot may then draw the
-    empty one, for good.
+    plotly's own opens the channel empty and sends the data afterwards. A browser that is slow to load the plot may then
+    draw the empty one and never redraw it.
     """
 
     _complete = False
@@ -51,12 +53,12 @@ class TradeoffExplorer(widgets.VBox):
     output is the same figure with a slider of plotly's own, or a picture.
 
     Args:
-        result: what `dnc.search` or `store.result` gave.
+        result: what `dnc.search` or `store.result` returned.
         wc, penalty: where to begin; None takes those of the search.
 
     Attributes:
-        slider: the w_c slider; setting `slider.value` to one of its options is dragging it.
-        choice: the penalty.
+        slider: the w_c slider; setting `slider.value` to one of its options is the same as dragging it.
+        choice: the buttons that choose the penalty.
         figure: plotly's figure.
         result: the search's result under the w_c and penalty that are shown.
         info: what is shown, as plain data.
@@ -69,20 +71,22 @@ class TradeoffExplorer(widgets.VBox):
     def __init__(self, result: SearchResult, wc: float | None = None, penalty: str | None = None) -> None:
         if not isinstance(result, SearchResult):
             raise ArgumentError("result is not a search result: give what dnc.search or store.result returned")
-        self._source = result
+        self._searched = result
         self._points: dict[str, Points] = {}
-        self._gather(result, wc, penalty)
-        own = self.result.objective
+        self._rescore(wc, penalty)
+        first = self.result.objective
+        # one grid for all penalties, gathered before anything is shown: a slider whose options changed with the
+        # penalty would jump under the user's hand
         for name in _penalties(result):
             self._points.setdefault(name, tradeoff_info(result, penalty=name).points)
-        grid = wc_grid(tuple(self._points.values()), own.wc)
+        grid = wc_grid(tuple(self._points.values()), first.wc)
         self.slider = widgets.SelectionSlider(
-            options=[(f"{value:.3g}", value) for value in grid], value=own.wc, description="w_c",
+            options=[(f"{value:.3g}", value) for value in grid], value=first.wc, description="w_c",
             layout=widgets.Layout(flex="1 1 320px", max_width="620px"), style={"description_width": "28px"},
             continuous_update=True,
         )  # fmt: skip
         self.choice = widgets.ToggleButtons(
-            options=[(METRICS[name].label, name) for name in self._points], value=own.penalty,
+            options=[(METRICS[name].label, name) for name in self._points], value=first.penalty,
             style={"button_width": "auto"},
         )  # fmt: skip
         self.figure = _Figure(draw(self.info))
@@ -100,23 +104,23 @@ class TradeoffExplorer(widgets.VBox):
         """The winner that is highlighted."""
         return self.result.best
 
-    def _gather(self, result: SearchResult, wc: float | None, penalty: str | None) -> None:
-        self.result = result.rescore(wc=wc, penalty=penalty)
+    def _rescore(self, wc: float | None, penalty: str | None) -> None:
+        self.result = self._searched.rescore(wc=wc, penalty=penalty)
         name = self.result.objective.penalty
         self.info: TradeoffInfo = tradeoff_info(self.result, points=self._points.get(name))
         self._points[name] = self.info.points
 
     def _changed(self, change: dict[str, Any]) -> None:
-        same = change["owner"] is self.slider
-        self._gather(self._source, self.slider.value, self.choice.value)
-        with self.figure.batch_update():
-            drawn: Any = self.figure.data
-            if same:
-                for place, keys in moving(self.info).items():
-                    drawn[place].update({key.replace(".", "_"): value for key, value in keys.items()})
+        only_wc = change["owner"] is self.slider
+        self._rescore(self.slider.value, self.choice.value)
+        with self.figure.batch_update():  # one message to the browser, however many traces change
+            shown: Any = self.figure.data
+            if only_wc:  # axes, points and front stay: sending them at every step of a drag would make it stutter
+                for index, values in wc_updates(self.info).items():
+                    shown[index].update({key.replace(".", "_"): value for key, value in values.items()})
                 self.figure.layout.title.text = subscripted(self.info.title)  # type: ignore[attr-defined]
             else:
-                for trace, new in zip(drawn, traces(self.info), strict=True):
+                for trace, new in zip(shown, traces(self.info), strict=True):
                     trace.update(new)
                 self.figure.update_layout(layout(self.info))
         self._table.value = _table(self.info, self.result)
@@ -124,7 +128,7 @@ class TradeoffExplorer(widgets.VBox):
     def static(self) -> go.Figure:
         """The figure with plotly's own slider, as it is shown where no kernel runs.
 
-        `explorer.static().write_html("tradeoff.html", auto_play=False)` makes a page of it.
+        `explorer.static().write_html("tradeoff.html", auto_play=False)` turns it into a web page.
         """
         points, wc = self.info.points, self.info.wc
         grid = wc_grid((points,), wc, STATIC_PER_DECADE)
@@ -133,6 +137,7 @@ class TradeoffExplorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = super()._repr_mimebundle_(**kwargs) or {}
+        # a viewer takes the richest format that it can show: the live widget, else plotly's slider, else the picture
         picture = draw_picture(self.info, STATIC_WIDTH)._repr_png_()
         return {
             **bundle,
@@ -146,27 +151,29 @@ class TradeoffExplorer(widgets.VBox):
 
 
 def _penalties(result: SearchResult) -> list[str]:
-    """Metrics that the trials carry and whose c_0 is known, the search's own first."""
-    known = [result.objective.penalty, *result.facts.get("references", {})]
-    return [name for name in dict.fromkeys(known) if name in METRICS]
+    """Metrics whose c_0 was recorded with the search, its own penalty first."""
+    recorded = [result.objective.penalty, *result.facts.get("references", {})]
+    return [name for name in dict.fromkeys(recorded) if name in METRICS]
 
 
 def _table(info: TradeoffInfo, result: SearchResult) -> str:
     """The best trials as HTML."""
     low, high = info.wins
-    upper = "any larger w_c" if high == float("inf") else f"{high:.3g}"
-    wins = "" if low != low else f"The winner holds for w_c from {low:.3g} to {upper}."
+    upper = "any larger w_c" if math.isinf(high) else f"{high:.3g}"
+    wins = "" if math.isnan(low) else f"The winner holds for w_c from {low:.3g} to {upper}."
     cell = f"padding:2px 14px 2px 0;border-bottom:1px solid {GRID};text-align:"
     head = (("rank", "right"), ("f", "right"), ("accuracy", "right"), ("t_tr", "right"), ("N_p", "right"),
             ("stage", "right"), ("architecture", "left"), ("training", "left"))  # fmt: skip
     rows = [
         "".join(f'<th style="{cell}{side};color:{MUTED};font-weight:normal">{subscripted(t)}</th>' for t, side in head)
     ]
-    for rank, best in enumerate(
-        (result._as_best(result.table.visits[info.points.trial[i]]) for i in info.order[:TOP]), 1
-    ):
-        texts = (str(rank), f"{best.f:.4f}", f"{best.val_acc:.2%}", quantity(best.t_tr, "t_tr"), f"{best.n_params:,}",
-                 str(best.stage), str(best.config.arch), str(best.config.training))  # fmt: skip
+    for rank, point in enumerate(info.order[:TOP], 1):
+        visit = result.table.visits[info.points.trial[point]]
+        trial = visit.trial
+        texts = (
+            str(rank), f"{result.objective.of(trial):.4f}", f"{trial.val_acc:.2%}", quantity(trial.t_tr, "t_tr"),
+            f"{trial.n_params:,}", str(visit.stage), str(trial.config.arch), str(trial.config.training),
+        )  # fmt: skip
         style = f"font-weight:bold;color:{wc_color(info.wc)}" if rank == 1 else ""
         cells = (f'<td style="{cell}{side};{style}">{escape(t)}</td>' for t, (_, side) in zip(texts, head, strict=True))
         rows.append("".join(cells))

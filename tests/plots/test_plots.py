@@ -1,193 +1,150 @@
-"""Pictures: their plain data, that they can be drawn, and that the colours can be told apart."""
+"""One picture is one public call, which loads a back end only when it draws and knows nothing of searches."""
 
 from __future__ import annotations
 
-import itertools
-import math
+import ast
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
+from test_tradeoff import make_result
 
-from dnc.config import CNN
-from dnc.errors import ArgumentError
-from dnc.plots import style
-from dnc.plots.arms import arms_info, draw_arms, grid_width, plotly_arms
-from dnc.plots.kernel import draw_kernel, kernel_info, plotly_kernel
+from dnc import plots
+from dnc.config import CNN, MLP, Config
+from dnc.errors import ArgumentError, SearchError
+from dnc.objective import Objective
+from dnc.plots import arms_info, kernel_info, tradeoff_info
+from dnc.plots.style_matplotlib import Picture
 from dnc.space import CNNSpace
+from dnc.trial import Trial, Visit
 
-# How people with a colour blindness see linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
-SIGHT = {
-    "normal": np.eye(3),
-    "protanopia": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
-    ),
-    "deuteranopia": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    ),
-    "tritanopia": np.array(
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
-    ),
-}
-XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
-PALETTES = {"wc": list(style.WC_COLORS.values()), "arms": list(style.ARM_COLORS.values())}
+FOLDER = Path(plots.__file__).parent
+FORBIDDEN = {"searches", "store", "workers", "evaluation", "training", "models", "experiments", "widgets"}
+NETS = CNN(channels=(50, 80)), CNN(channels=(36, 61, 107))
+ROWS = [(0.1, "random", 0, 1, 0, 0.3), (0.1, "random", 0, 3, 0, 0.2)]
+FRAME = pd.DataFrame(ROWS, columns=list(arms_info.COLUMNS))
 
 
-def linear(color: str) -> np.ndarray:
-    channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+def draw(picture: str, backend: str) -> Any:
+    calls = {
+        "tradeoff": lambda: plots.tradeoff(make_result(), backend=backend),  # type: ignore[arg-type]
+        "kernel": lambda: plots.kernel(*NETS, CNNSpace(), backend=backend),  # type: ignore[arg-type]
+        "arms": lambda: plots.arms(FRAME, {"random": "random"}, backend=backend),  # type: ignore[arg-type]
+    }
+    return calls[picture]()
 
 
-def lab(rgb: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of linear RGB, where Euclidean distances are about what people see."""
-    x, y, z = XYZ @ np.clip(rgb, 0, 1) / np.array([0.95047, 1.0, 1.08883])
-    f = [c ** (1 / 3) if c > (6 / 29) ** 3 else c / (3 * (6 / 29) ** 2) + 4 / 29 for c in (x, y, z)]
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+@pytest.mark.parametrize("picture", plots.__all__)
+def test_every_picture_has_both_back_ends(picture: str) -> None:
+    assert isinstance(draw(picture, "matplotlib"), Picture)
+    figure = draw(picture, "plotly")
+    assert len(figure.data) > 2
+    assert isinstance(figure, go.Figure)
 
 
-def test_lab_knows_white_and_black() -> None:
-    assert lab(linear("#ffffff")) == pytest.approx([100, 0, 0], abs=0.02)
-    assert lab(linear("#000000")) == pytest.approx([0, 0, 0], abs=1e-9)
+@pytest.mark.parametrize("picture", plots.__all__)
+def test_an_unknown_back_end_is_refused_in_one_line(picture: str) -> None:
+    with pytest.raises(ArgumentError, match=r"^backend='plotli' is unknown: .*did you mean 'plotly'\?$"):
+        draw(picture, "plotli")
 
 
-@pytest.mark.parametrize("sight", SIGHT)
-@pytest.mark.parametrize("palette", PALETTES)
-def test_colours_can_be_told_apart(palette: str, sight: str) -> None:
-    seen = [lab(SIGHT[sight] @ linear(c)) for c in PALETTES[palette]]
-    assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)) > 25
+def test_matplotlib_is_what_is_drawn_without_asking() -> None:
+    assert isinstance(plots.tradeoff(make_result()), Picture)
+    assert isinstance(plots.kernel(*NETS, CNNSpace()), Picture)
+    assert isinstance(plots.arms(FRAME, {"random": "random"}), Picture)
 
 
-@pytest.mark.parametrize("color", [c for palette in PALETTES.values() for c in palette])
-def test_marks_contrast_with_the_paper(color: str) -> None:
-    luminance = float(XYZ[1] @ linear(color))
-    assert 1.05 / (luminance + 0.05) >= 3  # WCAG 2.1, 1.4.11: graphical objects
+def test_the_calls_draw_what_the_info_says() -> None:
+    result = make_result()
+    info = tradeoff_info.tradeoff_info(result, 50, "n_params")
+    figure: Any = plots.tradeoff(result, wc=50, penalty="n_params", backend="plotly")
+    stars = [trace for trace in figure.data if trace.marker.symbol == "star"]
+    assert [tuple(star.x) for star in stars] == [(info.points.x[info.winner],)]
+    total = kernel_info.kernel_info(*NETS, CNNSpace()).total
+    assert f"{total:.3f}" in plots.kernel(*NETS, CNNSpace()).get_suptitle()
+    assert "made by hand" in plots.arms(FRAME, {"random": "random"}, "made by hand").get_supxlabel()
 
 
-def test_every_colour_comes_with_a_marker() -> None:
-    assert set(style.WC_MARKERS) == set(style.WC_COLORS)
-    assert len(set(style.WC_MARKERS.values())) == 5
-    assert set(style.ARM_MARKERS) == set(style.ARM_COLORS)
-    assert len(set(style.ARM_MARKERS.values())) == 4
-
-
-def test_colours_of_other_wc_lie_between_their_neighbours() -> None:
-    assert style.wc_color(0.01) == style.WC_COLORS[0.01]
-    a, b = style.WC_COLORS[0.01], style.WC_COLORS[0.1]
-    between = style.wc_color(10**-1.5)  # half-way in log w_c
-    for i in (1, 3, 5):
-        assert int(between[i : i + 2], 16) == pytest.approx(
-            (int(a[i : i + 2], 16) + int(b[i : i + 2], 16)) / 2, abs=0.5
-        )
-    assert style.wc_color(1e-9) == style.WC_COLORS[0.0]
-    assert style.wc_color(1e9) == style.wc_color(math.inf) == style.WC_COLORS[10.0]
-    assert style.wc_marker(0.03) == "."
-
-
-def test_style_leaves_the_users_settings_alone() -> None:
-    before = dict(mpl.rcParams)
-    with style.style():
-        assert mpl.rcParams["font.size"] == style.FONT_SIZE
-    assert dict(mpl.rcParams) == before
-
-
-def test_a_picture_shows_itself_and_is_saved_alike(tmp_path: Path) -> None:
-    info = kernel_info(CNN(channels=(50, 80)), CNN(channels=(36, 61, 107)), CNNSpace())
-    assert draw_kernel(info)._repr_png_().startswith(b"\x89PNG")
-    first = [p.read_bytes() for p in style.save(draw_kernel(info), tmp_path, "a")]
-    again = [p.read_bytes() for p in style.save(draw_kernel(info), tmp_path, "b")]
-    assert first[0].startswith(b"\x89PNG")
-    assert first[1].startswith(b"%PDF")
-    assert first == again
-
-
-def test_plotly_template_has_the_palette() -> None:
-    layout: Any = style.plotly_template().layout
-    assert list(layout.colorway) == list(style.WC_COLORS.values())
-
-
-# ---- Fig. 2 -----------------------------------------------------------------------------------------
-
-
-def test_kernel_info_has_the_papers_numbers() -> None:
-    info = kernel_info(CNN(channels=(50, 80)), CNN(channels=(36, 61, 107)), CNNSpace())
-    assert [round(t.distance, 3) for t in info.terms] == [0.875, 1.236, 3.0]
-    assert [round(t.kernel, 3) for t in info.terms] == [0.682, 0.466, 0.011]
-    assert [(t.channels_i, t.channels_j) for t in info.terms] == [(50, 36), (80, 61), (None, 107)]
-    assert [(t.low, t.high) for t in info.terms] == [(16, 64), (16, 128), (16, 256)]
-    assert sum(t.part for t in info.terms) == pytest.approx(info.total)
-    assert round(info.total, 3) == 0.386
-    assert info.names == ("[50, 80]", "[36, 61, 107]")
-
-
-def test_kernel_picture_works_for_any_pair() -> None:
-    deep = CNN(channels=tuple(range(16, 76, 4)))
-    info = kernel_info(deep, CNN(channels=(64,)), CNNSpace())
-    assert len(info.terms) == 15
-    assert len(draw_kernel(info).axes) == 4
-    figure: Any = plotly_kernel(info)
-    assert [len(trace.x) for trace in figure.data] == [15, 15, 15]
-    assert list(figure.data[1].x) == [t.kernel for t in info.terms]
-
-
-def test_kernel_info_refuses_different_kinds() -> None:
+def test_what_is_not_a_result_is_refused() -> None:
+    for nothing in (None, [1, 2], FRAME):
+        with pytest.raises(ArgumentError, match="not a search result"):
+            plots.tradeoff(nothing)  # type: ignore[call-overload]
+    with pytest.raises(SearchError, match="no finished trial"):
+        plots.tradeoff(make_result([]))
     with pytest.raises(ArgumentError, match="cannot be compared"):
-        kernel_info(CNN(channels=(8,)), (8,), CNNSpace())  # type: ignore[arg-type]
+        plots.kernel(CNN(channels=(8,)), (8,), CNNSpace())  # type: ignore[call-overload]
 
 
-# ---- Fig. 7 -----------------------------------------------------------------------------------------
+class Plain(NamedTuple):
+    """The few attributes that the trade-off plot reads of a result, and nothing else."""
 
-LABELS = {
-    "random": "random\n2",
-    "sobol": "Sobol grid\n2",
-    "balanced": "balanced BO\n1 + 1",
-    "extreme": "extreme BO\n1 + 1",
-}
+    objective: Objective
+    trials: tuple[Trial, ...]
+    id: str = "plain"
 
+    @property
+    def table(self) -> Plain:
+        return self
 
-def steps(wc: float, arm: str, seed: int, best: list[tuple[int, float]]) -> list[dict[str, float | str]]:
-    """Rows of one search from its (stage, best f so far)."""
-    counts = itertools.count
-    numbers = {stage: counts() for stage in (1, 2, 3)}
-    return [
-        {"wc": wc, "arm": arm, "seed": seed, "stage": s, "step": next(numbers[s]), "best_so_far": f} for s, f in best
-    ]
+    @property
+    def visits(self) -> tuple[Visit, ...]:
+        return tuple(Visit(1, "", i, trial) for i, trial in enumerate(self.trials))
 
+    def complexity(self, penalty: str) -> np.ndarray:
+        return np.array([trial.complexity(penalty) for trial in self.trials])
 
-def two_seeds() -> pd.DataFrame:
-    rows = steps(0.1, "random", 0, [(1, 0.9), (1, 0.5), (2, 0.45), (3, 0.45), (3, 0.4)])
-    rows += steps(0.1, "random", 1, [(1, 0.7), (1, 0.7), (3, 0.6), (3, 0.6)])  # its stage 2 had nothing to vary
-    rows += steps(0.1, "extreme", 0, [(1, 0.8), (2, 0.8), (3, 0.2)])  # its stages ended early
-    return pd.DataFrame(rows)
+    def order(self, objective: Objective) -> np.ndarray:
+        return np.argsort([objective.of(trial) for trial in self.trials])
 
-
-def test_arms_info_gathers_what_is_drawn() -> None:
-    info = arms_info(two_seeds().sample(frac=1, random_state=0), LABELS, "a note")
-    assert info.trials == 2
-    assert info.note == "a note"
-    ((wc, groups),) = info.panels
-    assert wc == 0.1
-    random, extreme = groups
-    assert (random.arm, random.seeds, random.stage1, random.final) == ("random", (0, 1), (0.5, 0.7), (0.4, 0.6))
-    assert random.mean == pytest.approx(0.5)
-    assert random.spread == pytest.approx(math.sqrt(0.02))
-    assert grid_width(2) == 1
-    assert random.curve == pytest.approx([0.8, 0.6, (0.45 + 0.7) / 2, (0.45 + 0.6) / 2, 0.5])
-    assert extreme.curve == pytest.approx([0.8, 0.8, 0.8, 0.2, 0.2])
-    assert extreme.spread == 0.0
+    def rescore(self, wc: float | None = None, penalty: str | None = None) -> Plain:
+        return self._replace(objective=Objective(wc or 0.0, penalty or "t_tr", 1.0))
 
 
-def test_arms_pictures_show_every_seed() -> None:
-    info = arms_info(two_seeds(), LABELS)
-    figure = draw_arms(info)
-    drawn = {tuple(np.asarray(line.get_ydata()).tolist()) for line in figure.axes[0].lines}
-    assert {(0.4,), (0.6,), (0.5,), (0.7,), (0.2,), (0.8,)} <= drawn
-    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [LABELS["random"], LABELS["extreme"]]
-    shown: Any = plotly_arms(info)
-    final = [t for t in shown.data if t.name == "random 2" and t.marker.symbol == "circle"]
-    assert [tuple(t.y) for t in final] == [(0.4, 0.6)]
-    assert [tuple(t.customdata) for t in final] == [(0, 1)]
+def test_plain_data_is_result_enough() -> None:
+    trials = tuple(Trial(Config(MLP((n,))), accuracy, n / 100, n) for n, accuracy in ((10, 0.8), (50, 0.9)))
+    result = Plain(Objective(0.0, "t_tr", 1.0), trials)
+    info = tradeoff_info.tradeoff_info(result)
+    assert (info.winner, info.f) == (1, pytest.approx((0.2, 0.1)))
+    assert tradeoff_info.tradeoff_info(result, 1.0).winner == 0
+    assert isinstance(plots.tradeoff(result), Picture)
+
+
+LAZY = """
+import sys
+import dnc.plots
+loaded = {"matplotlib", "plotly", "numpy", "pandas", "torch"} & set(sys.modules)
+assert not loaded, loaded
+from dnc.config import CNN
+from dnc.plots import arms_info, kernel_info, palette, tradeoff_info
+from dnc.space import CNNSpace
+loaded = {"matplotlib", "plotly", "torch"} & set(sys.modules)
+assert not loaded, loaded
+nets = CNN(channels=(50, 80)), CNN(channels=(36, 61, 107))
+dnc.plots.kernel(*nets, CNNSpace(), backend="plotly")
+assert "plotly" in sys.modules and "matplotlib" not in sys.modules
+dnc.plots.kernel(*nets, CNNSpace(), backend="matplotlib")
+assert "matplotlib" in sys.modules and "torch" not in sys.modules
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def test_a_back_end_is_loaded_when_it_first_draws() -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", LAZY], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_pictures_know_nothing_of_searches(path: Path) -> None:
+    """A result draws itself, so that an import in the other direction, late or for types only, would be a circle."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert not [name for name in names if name.startswith("dnc.") and name.split(".")[1] in FORBIDDEN]
+
+
+def test_no_file_hides_a_public_call() -> None:
+    assert not {path.stem for path in FOLDER.glob("*.py")} & set(plots.__all__)

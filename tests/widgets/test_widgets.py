@@ -15,7 +15,7 @@ from test_tradeoff import make_result
 from dnc.errors import ArgumentError, SearchError
 from dnc.objective import METRICS, Objective
 from dnc.plots import tradeoff_plotly
-from dnc.plots.tradeoff import TradeoffInfo
+from dnc.plots.tradeoff_info import TradeoffInfo
 from dnc.trial import Trial
 from dnc.widgets import TradeoffExplorer
 

@@ -1,28 +1,60 @@
 """The trade-off plot as plain data: error against complexity, who wins under w_c, and the lines of equal f.
 
 `tradeoff_info` gathers everything that is to be seen; `dnc.plots.tradeoff_matplotlib` and `dnc.plots.tradeoff_plotly`
-draw it. A line of equal f is error = f - w_c c / c_0: no trial lies below the winner's own line.
+draw it. A line of equal f is error = f - w_c c / c_0 (eq. 1): no trial lies below the winner's own line.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dnc.errors import SearchError
-from dnc.objective import METRICS
-from dnc.searches.result import SearchResult
+from dnc.errors import ArgumentError, SearchError
+from dnc.objective import METRICS, Objective
 from dnc.tradeoff import breakpoints, pareto
+from dnc.trial import Visit
 
 SYMBOLS = {"t_tr": "t_tr", "n_params": "N_p"}  # how the paper writes the metrics
 LOG_FROM = 5.0  # largest / smallest from which an axis is logarithmic
 MARGIN = 0.06  # of an axis' length, beyond the outermost points
-FACTORS = (1.0, 1.5, 2.25, 3.4, 5.0)  # equal-f lines on a logarithmic error axis, as multiples of the winner's f
-STEPS = (0.0, 0.2, 0.4, 0.6, 0.8)  # and on a linear one, as shares of its length above it
+LOG_LEVELS = (1.0, 1.5, 2.25, 3.4, 5.0)  # equal-f lines on a logarithmic error axis, as multiples of the winner's f
+LINEAR_LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8)  # on a linear one, as shares of its length above the winner's f
 LINE_POINTS = 32  # of one line, in each direction
+
+
+class Trials(Protocol):
+    """What the plot reads of a result's table of n distinct trials; `TrialTable` is one."""
+
+    @property
+    def visits(self) -> Sequence[Visit]:
+        """The first visit of each trial, (n,)."""
+        ...
+
+    def complexity(self, penalty: str, /) -> NDArray[np.float64]:
+        """The metric of each trial, (n,); NaN where it was not measured."""
+        ...
+
+    def order(self, objective: Objective, /) -> NDArray[np.intp]:
+        """Indices of the trials that did not fail, best first."""
+        ...
+
+
+class Result(Protocol):
+    """What the plot reads of a search's result; `SearchResult` is one."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def objective(self) -> Objective: ...
+    @property
+    def table(self) -> Trials: ...
+    def rescore(self, wc: float | None = None, penalty: str | None = None) -> Result:
+        """The same trials under another w_c or penalty."""
+        ...
 
 
 class Axis(NamedTuple):
@@ -49,12 +81,13 @@ class Points(NamedTuple):
 
     Attributes:
         penalty, reference: the metric's name and its c_0.
-        trial: place of each point in the result's `TrialTable`.
-        x, y: complexity (the metric's unit) and error (fraction).
-        stage: the stage that found it.
-        text: its description, lines separated by newlines.
-        pareto: non-dominated points, cheapest first.
-        winners, starts: points that win at some w_c, and the w_c from which each does (eq. 1).
+        trial: index of each point in the result's table of trials, (n,).
+        x, y: complexity (the metric's unit) and error (fraction), (n,).
+        stage: the stage that found each point, (n,).
+        text: what each point is, lines separated by newlines, (n,).
+        pareto: indices of the non-dominated points, cheapest first.
+        winners, starts: indices of the points that win at some w_c, and the w_c from which each does (eq. 1).
+        x_axis, y_axis: the axes, which stay the same while w_c changes.
     """
 
     penalty: str
@@ -75,11 +108,11 @@ class TradeoffInfo(NamedTuple):
     """Everything a trade-off plot shows at one w_c.
 
     Attributes:
-        points: the trials.
+        points: the n trials.
         wc: w_c.
-        f: the objective of each point.
-        order: points from the best to the worst.
-        winner: the best point.
+        f: the objective of each point, (n,).
+        order: indices of the points from the best to the worst, (n,).
+        winner: index of the best point.
         wins: the interval of w_c in which the winner wins.
         lines: lines of equal f; the first is the winner's.
         title: one line about the winner.
@@ -103,25 +136,28 @@ class TradeoffInfo(NamedTuple):
 
 
 def tradeoff_info(
-    result: SearchResult, wc: float | None = None, penalty: str | None = None, points: Points | None = None
+    result: Result, wc: float | None = None, penalty: str | None = None, points: Points | None = None
 ) -> TradeoffInfo:
     """Everything a trade-off plot of `result` shows. Trains nothing.
 
     Args:
         result: a search's result.
         wc, penalty: as in `result.rescore`; None takes the result's own.
-        points: what an earlier call with this penalty found, so that a slider need not gather it again.
+        points: of an earlier call with this result and penalty, so that a slider need not gather them again.
 
     Raises:
-        ArgumentError: the penalty was not recorded, or w_c is negative.
+        ArgumentError: not a search result, the penalty was not recorded, or w_c is negative.
         SearchError: no trial has finished.
     """
+    if not hasattr(result, "rescore"):
+        raise ArgumentError("result is not a search result: give what dnc.search or store.result returned")
     scored = result.rescore(wc=wc, penalty=penalty)
     objective = scored.objective
     if points is None or (points.penalty, points.reference) != (objective.penalty, objective.reference):
         points = _points(scored)
-    place = {trial: i for i, trial in enumerate(points.trial)}
-    order = tuple(place[int(t)] for t in scored.table.order(objective))
+    point_of = {trial: point for point, trial in enumerate(points.trial)}
+    # at w_c = 0 a trial has an f, and so a rank, even if its complexity was not measured: it has no place in the plot
+    order = tuple(point_of[int(trial)] for trial in scored.table.order(objective) if int(trial) in point_of)
     f = tuple(np.asarray(objective(1 - np.array(points.y), np.array(points.x))).tolist())
     winner, value = order[0], objective.wc
     title = (
@@ -140,15 +176,16 @@ def quantity(value: float, penalty: str) -> str:
     return f"{number} {unit}".strip()
 
 
-def _points(scored: SearchResult) -> Points:
+def _points(scored: Result) -> Points:
     table, objective = scored.table, scored.objective
-    complexity, error = table.complexity(objective.penalty), table.error
+    complexity = table.complexity(objective.penalty)
+    error = np.array([1.0 - v.trial.val_acc if v.trial.ok else np.nan for v in table.visits])
     trial = np.flatnonzero(np.isfinite(error) & np.isfinite(complexity))
     if not len(trial):
         raise SearchError(f"search {scored.id} has no finished trial yet: run it (again) to get one")
     x, y = complexity[trial], error[trial]
     winners, starts = breakpoints(x, y, objective.reference)
-    visits = [table.visits[i] for i in trial]
+    visits = [table.visits[i] for i in trial.tolist()]
     symbol = SYMBOLS.get(objective.penalty, objective.penalty)
     label = METRICS[objective.penalty].label
     unit = METRICS[objective.penalty].unit if objective.penalty != "n_params" else ""
@@ -174,7 +211,7 @@ def _points(scored: SearchResult) -> Points:
 
 
 def _interval(points: Points, winner: int) -> tuple[float, float]:
-    if winner not in points.winners:  # it ties with another at this very w_c
+    if winner not in points.winners:  # it ties with a winner at exactly this w_c, and wins nowhere on its own
         return math.nan, math.nan
     i = points.winners.index(winner)
     return points.starts[i], (*points.starts[1:], math.inf)[i]
@@ -198,8 +235,8 @@ def _axis(label: str, values: np.ndarray, form: str) -> Axis:
 
 def _log_ticks(low: float, high: float) -> tuple[float, ...]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [step * 10.0**k for k in decades for step in steps if low <= step * 10.0**k <= high]
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [digit * 10.0**k for k in decades for digit in digits if low <= digit * 10.0**k <= high]
         if len(ticks) <= 9:
             return tuple(ticks)
     return tuple(ticks[:: math.ceil(len(ticks) / 8)])
@@ -208,17 +245,17 @@ def _log_ticks(low: float, high: float) -> tuple[float, ...]:
 def _linear_ticks(low: float, high: float) -> tuple[float, ...]:
     rough = (high - low) / 5
     unit = 10.0 ** math.floor(math.log10(rough))
-    step = unit * next(s for s in (1, 2, 5, 10) if s * unit >= rough)
-    return tuple(k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1))
+    gap = unit * next(s for s in (1, 2, 5, 10) if s * unit >= rough)
+    return tuple(k * gap for k in range(math.ceil(low / gap), math.floor(high / gap) + 1))
 
 
 def _tick_text(value: float, form: str) -> str:
     if form == "%":
         return f"{100 * value:.3g} %"
     if form == "si":
-        for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
             if abs(value) >= size:
-                return f"{value / size:.3g}{letter}"
+                return f"{value / size:.3g}{prefix}"
     return f"{value:.6g}"
 
 
@@ -227,7 +264,10 @@ def _tick_text(value: float, form: str) -> str:
 
 def _lines(points: Points, wc: float, best: float) -> tuple[Line, ...]:
     axis = points.y_axis
-    levels = [best * k for k in FACTORS] if axis.log else [best + k * (axis.high - axis.low) for k in STEPS]
+    if axis.log:
+        levels = [best * factor for factor in LOG_LEVELS]
+    else:
+        levels = [best + share * (axis.high - axis.low) for share in LINEAR_LEVELS]
     lines = (_line(points, wc, level) for level in levels)
     return tuple(line for line in lines if len(line.x) > 1)
 
@@ -236,9 +276,10 @@ def _line(points: Points, wc: float, level: float) -> Line:
     """error = level - w_c c / c_0 within both axes, sampled evenly along x and along y."""
     x_axis, y_axis, slope = points.x_axis, points.y_axis, wc / points.reference
     x = _spread(x_axis)
-    if slope:
+    if slope:  # on logarithmic axes the line bends down steeply: points spread along x alone would cut its corner
         x = np.sort(np.concatenate([x, (level - _spread(y_axis)) / slope]))
     y = level - slope * x
+    # a horizontal line on the very edge of the plot must not vanish by rounding
     slack = 1e-9 * (y_axis.high - y_axis.low)
     inside = (x >= x_axis.low) & (x <= x_axis.high) & (y >= y_axis.low - slack) & (y <= y_axis.high + slack)
     return Line(level, _rounded(x[inside]), _rounded(y[inside]))
@@ -249,7 +290,7 @@ def _spread(axis: Axis) -> np.ndarray:
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(f"{v:.5g}") for v in values)  # finer than any screen, a third of the size in a notebook
+    return tuple(float(f"{v:.5g}") for v in values)  # finer than any screen, and a third of the size in a notebook
 
 
 def wc_grid(points: Sequence[Points], own: float, per_decade: int = 20) -> tuple[float, ...]:
@@ -257,12 +298,12 @@ def wc_grid(points: Sequence[Points], own: float, per_decade: int = 20) -> tuple
 
     Args:
         points: of each penalty that can be chosen.
-        own: a w_c that must be among them.
+        own: a w_c that must be in the grid.
         per_decade: steps from one power of ten to the next.
     """
-    changes = [s for p in points for s in p.starts if s > 0] + [w for w in (own,) if w > 0]
-    low = math.floor(math.log10(min(changes, default=0.01))) - 1 if changes else -3
-    high = math.ceil(math.log10(max(changes, default=1.0))) + 1 if changes else 1
-    steps = np.arange(low * per_decade, high * per_decade + 1) / per_decade
-    grid = {float(f"{10.0**k:.3g}") for k in steps}
+    changes = [start for p in points for start in p.starts if start > 0] + ([own] if own > 0 else [])
+    low = math.floor(math.log10(min(changes))) - 1 if changes else -3
+    high = math.ceil(math.log10(max(changes))) + 1 if changes else 1
+    exponents = np.arange(low * per_decade, high * per_decade + 1) / per_decade
+    grid = {float(f"{10.0**exponent:.3g}") for exponent in exponents}
     return (0.0, *sorted(grid | ({own} if own > 0 else set())))
