@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from dnc import plots
     from dnc.bayesopt.acquisition import expected_improvement, log_expected_improvement
     from dnc.bayesopt.gp import GaussianProcess
     from dnc.bayesopt.optimizer import BayesianOptimizer, RandomSearch, SobolSearch
@@ -65,10 +66,12 @@ _HOMES = {
     "dnc.widgets": ("TradeoffExplorer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted([*_HOME_OF, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted([*_HOME_OF, "__version__", "plots"])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plots":  # `dnc.plots.tradeoff(result)` without a second import
+        return importlib.import_module("dnc.plots")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'dnc' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)

@@ -19,10 +19,13 @@ from dnc.trial import SearchStatus, Trial, Visit
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from dnc.data.dataset import Dataset
     from dnc.models.ensemble import Ensemble
     from dnc.models.model import Model
+    from dnc.plots import Backend
+    from dnc.plots.style_matplotlib import Picture
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,23 @@ class SearchResult:
     def breakpoints(self) -> pd.DataFrame:
         """The exact w_c at which the winner changes: winners with the interval [wc_from, wc_to] of each."""
         return self.table.breakpoints(self.objective)
+
+    def plot(
+        self, *, wc: float | None = None, penalty: str | None = None, backend: Backend = "matplotlib"
+    ) -> Picture | go.Figure:
+        """Error against complexity: every trial, the Pareto front, the winner, the lines of equal f.
+
+        Args:
+            wc, penalty: None takes those of this result.
+            backend: "matplotlib", or "plotly" for a figure that can be hovered over and zoomed.
+
+        Raises:
+            ArgumentError: an unknown back end, or a penalty that was not recorded.
+            SearchError: there is no finished trial.
+        """
+        from dnc.plots import tradeoff
+
+        return tradeoff(self, wc=wc, penalty=penalty, backend=backend)
 
     def top(self, n: int = 10, stage: int | None = None) -> list[Best]:
         """The n best trials (of one stage), best first."""
