@@ -39,7 +39,8 @@ def train_stack(
     Args:
         configs: what to train; perceptrons, if the kind is "direct".
         data, epochs, seed, engine, keep_weights: as in `train`.
-        on_epoch: as in `train`, called for every config of a stack; an exception from it ends all trainings.
+        on_epoch: called with (epoch from 0, its `Epoch`) for every config after each epoch; an exception from it ends
+            all trainings.
 
     Returns:
         An outcome for each config, in their order, or the TrainingFailed that `train` would raise.

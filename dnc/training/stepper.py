@@ -1,6 +1,7 @@
 """One training step: gather, augment, forward, backward, update. The loop and the clock run the same code.
 
-This is the one place that knows which engine does what.
+`build_stepper` is the one place that knows which engine's code trains a config; `dnc.training.stack` trains several at
+once where the engine can.
 """
 
 from __future__ import annotations

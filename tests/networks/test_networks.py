@@ -124,7 +124,7 @@ def test_forward_is_the_text(arch: CNN, shape: tuple[int, int, int]) -> None:
     assert isinstance(network, ConvNet)
     generator = torch.Generator().manual_seed(0)
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):  # so that the normalisation does something
+        if isinstance(module, nn.BatchNorm2d):  # so that the normalization does something
             assert module.running_mean is not None
             assert module.running_var is not None
             module.running_mean.uniform_(-1, 1, generator=generator)
@@ -200,10 +200,10 @@ def test_dropout_keeps_the_mean(p: float, level: int) -> None:
     assert layer.threshold == level
     layer.generator = torch.Generator().manual_seed(0)
     y = layer(torch.ones(1000, 1003))
-    kept = 1 - level / 256  # what is really kept, and what the scale undoes
-    assert y.unique().tolist() == pytest.approx([0.0, 1 / kept] if level else [1.0])
+    keep = 1 - level / 256  # the share that is really kept, and that the scale undoes
+    assert y.unique().tolist() == pytest.approx([0.0, 1 / keep] if level else [1.0])
     share = (y > 0).double().mean().item()
-    assert share == pytest.approx(kept, abs=5 * math.sqrt(kept * (1 - kept) / y.numel()))
+    assert share == pytest.approx(keep, abs=5 * math.sqrt(keep * (1 - keep) / y.numel()))
 
 
 def test_dropout_bits_are_uniform_and_independent() -> None:

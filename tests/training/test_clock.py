@@ -39,7 +39,7 @@ def never(ratio: float) -> float:
 
 def test_steady_times_stop_after_three_pairs_by_their_error() -> None:
     result = paired_ratio(blocks(repeat(0.06), steps=2), blocks(repeat(0.02), steps=4), never)
-    assert result.ratio == pytest.approx(6.0)  # 30 ms against 5 ms a step
+    assert result.ratio == pytest.approx(6.0)  # 30 ms against 5 ms per step
     assert (len(result.pairs), result.stopped_by, result.error, result.drift) == (3, "error", 0.0, 0.0)
 
 

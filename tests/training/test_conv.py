@@ -69,7 +69,7 @@ def assert_as_autograd(
     torch.testing.assert_close(loss, expected.detach(), rtol=rtol, atol=rtol)
     for (name, p), grad in zip(mine.named_parameters(), grads, strict=True):
         before_norm = name.endswith("conv.bias") and name.replace("conv.bias", "norm.weight") in other.state_dict()
-        if before_norm:  # zero but for rounding there, and exactly here
+        if before_norm:  # zero up to rounding with autograd, and exactly zero here
             assert not gradient(conv, p).any()
             grad = torch.zeros_like(grad)
         scale = max(float(grad.abs().max()), 1e-2)
@@ -124,12 +124,12 @@ def test_gradients_with_dropout(activation: str, norms: tuple[int, ...], dtype: 
 def test_bfloat16_is_near_float32(arch: CNN) -> None:
     shape = (3, 16, 16)
     x, y = batch(shape, torch.float32, 64)
-    found = []
+    results = []
     for dtype in (torch.float32, torch.bfloat16):
         net = network(arch, shape, torch.float32)
         conv = ConvPass(arch, net, dtype, torch.Generator(), 64)
-        found.append((conv.gradients(x, y), conv.grads))
-    (loss, grads), (reduced_loss, reduced_grads) = found
+        results.append((conv.gradients(x, y), conv.grads))
+    (loss, grads), (reduced_loss, reduced_grads) = results
     assert reduced_grads.dtype == torch.float32
     torch.testing.assert_close(reduced_loss, loss, rtol=0.03, atol=0.03)
     assert F.cosine_similarity(grads, reduced_grads, dim=0) > 0.98
@@ -190,17 +190,17 @@ def test_the_share_that_is_dropped(dtype: torch.dtype, threshold: int) -> None:
     values = torch.ones(100_001, dtype=dtype)
     mask = DropoutMask(RandomBits(torch.Generator().manual_seed(0), 100_001), values, threshold)
     integers = values.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[dtype.itemsize])
-    kept = []
+    draws = []
     for _ in range(4):
         values.fill_(1)
         mask.draw()
         mask.drop(integers)
         assert set(values.unique().tolist()) <= {0.0, 1.0}
-        kept.append(values.clone().double())
+        draws.append(values.clone().double())
     p = 1 - threshold / 256
-    for share in (k.mean().item() for k in kept):
+    for share in (k.mean().item() for k in draws):
         assert abs(share - p) < 5 * (p * (1 - p) / 100_001) ** 0.5
-    both = (kept[0] * kept[1]).mean().item()  # independent from draw to draw
+    both = (draws[0] * draws[1]).mean().item()  # independent from draw to draw
     assert abs(both - p * p) < 5 * (p * p * (1 - p * p) / 100_001) ** 0.5 + 1e-9
 
 
@@ -214,11 +214,11 @@ def test_pooling_is_torchs(shape: tuple[int, int, int, int], dtype: torch.dtype)
         out = other.forward(y)
         assert torch.equal(even.forward(y), out)
         grad = torch.rand(out.shape, generator=generator).to(dtype).contiguous(memory_format=torch.channels_last) + 1
-        expected, found = other.backward(grad), even.backward(grad)
-        blocks = found.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+        expected, actual = other.backward(grad), even.backward(grad)
+        blocks = actual.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
         assert torch.equal(blocks.sum(4), grad)  # each gradient arrives once …
         assert torch.equal((blocks != 0).sum(4), torch.ones_like(out, dtype=torch.int64))
-        assert torch.equal(y[found != 0].sort().values, y[expected != 0].sort().values)  # … at a largest element
+        assert torch.equal(y[actual != 0].sort().values, y[expected != 0].sort().values)  # … at a largest element
 
 
 @pytest.mark.parametrize("shape", [(8, 5, 16, 16), (8, 40, 9, 11), (64, 64, 4, 4), (4, 16, 32, 32)], ids=str)

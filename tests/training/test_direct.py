@@ -58,8 +58,8 @@ def test_gradients_are_those_of_autograd_in_float64(hidden: tuple[int, ...], act
     y = torch.from_numpy(data.y_train)[rows]
     loss = F.cross_entropy(network.classifier(h), y)
     gradients = torch.autograd.grad(loss, list(network.parameters()))
-    found = [grad for pair in layer_pairs(trained, trained.grads) for grad in pair]
-    for mine, theirs in zip(found, gradients, strict=True):
+    computed = [grad for pair in layer_pairs(trained, trained.grads) for grad in pair]
+    for mine, theirs in zip(computed, gradients, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
     trained._seen = len(rows)
     assert trained.train_losses()[0] == pytest.approx(loss.item(), rel=1e-12)
@@ -88,14 +88,14 @@ def test_rates_and_decays_of_a_flat_vector_are_those_of_torch() -> None:
         scale = 1.0 if step < 3 else 0.2
         mine.set_rates([scale * lr for lr in rates])
         grads.copy_(torch.randn(200, generator=generator))
-        for optimizer, own, places, lr in zip(theirs, parts, segments, rates, strict=True):
+        for optimizer, own, bounds, lr in zip(theirs, parts, segments, rates, strict=True):
             optimizer.param_groups[0]["lr"] = scale * lr
-            for part, (a, b) in zip(own, places, strict=True):
+            for part, (a, b) in zip(own, bounds, strict=True):
                 part.grad = grads[a:b].clone()
             optimizer.step()
         mine.step()
-    for own, places in zip(parts, segments, strict=True):
-        for part, (a, b) in zip(own, places, strict=True):
+    for own, bounds in zip(parts, segments, strict=True):
+        for part, (a, b) in zip(own, bounds, strict=True):
             assert torch.equal(values[a:b], part.detach())
 
 
@@ -206,18 +206,18 @@ def test_a_training_is_a_function_of_its_arguments_and_images_are_flat(engine: E
 @pytest.mark.parametrize("engine", [DIRECT, REDUCED], ids=lambda e: e.dtype)
 def test_data_too_large_to_be_kept_as_floats_give_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     c, data = config(8, drop=0.2, batch_size=100), flat_data(300)
-    kept = train(c, data, 2, 0, engine, keep_weights=True)
+    converted_once = train(c, data, 2, 0, engine, keep_weights=True)
     monkeypatch.setattr(batches, "CONVERT_ONCE_BYTES", 0)
-    assert_same_bits(train(c, data, 2, 0, engine, keep_weights=True), kept)
+    assert_same_bits(train(c, data, 2, 0, engine, keep_weights=True), converted_once)
 
 
 def test_rows_are_converted_once_and_kept_while_their_array_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_row_cache", {})
     x = np.arange(256, dtype=np.uint8).reshape(32, 2, 4)
     rows = {dtype: batches.float_rows(x, dtype) for dtype in (torch.float32, torch.bfloat16)}
-    for dtype, found in rows.items():
-        assert torch.equal(found, (torch.arange(256).view(32, 8) / 255).to(dtype))
-        assert batches.float_rows(x, dtype) is found
+    for dtype, cached in rows.items():
+        assert torch.equal(cached, (torch.arange(256).view(32, 8) / 255).to(dtype))
+        assert batches.float_rows(x, dtype) is cached
     assert batches.float_rows(x.copy(), torch.float32) is not rows[torch.float32]
     assert set(batches._row_cache) == {(id(x), dtype) for dtype in rows}  # the copy is gone, and so are its rows
     floats = x.astype(np.float32)

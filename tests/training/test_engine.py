@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from small_training import CNN_CONFIG, CPU, MLP_CONFIG, numbers, stripes
 
 from dnc.config import Config
 from dnc.errors import ArgumentError
+from dnc.training import stepper
 from dnc.training.engine import Engine, compute_settings, machine_id, machine_name, select_engine
 from dnc.training.lock import file_lock
 from dnc.training.loop import train
@@ -43,6 +46,13 @@ def test_cuda_uses_bfloat16_where_the_gpu_has_it(supported: bool, monkeypatch: p
     assert select_engine("cuda").dtype == "float32"
     assert select_engine("cuda", dtype="float32", family="cnn").dtype == "float32"
     assert select_engine("cpu", family="cnn").device == "cpu"
+
+
+def test_the_cpu_engines_do_not_import_each_other() -> None:
+    for own, other in (("mlp_cpu", "cnn_cpu"), ("cnn_cpu", "mlp_cpu")):
+        sources = [path.read_text(encoding="utf-8") for path in (Path(stepper.__file__).parent / own).glob("*.py")]
+        assert len(sources) > 1
+        assert not any(f"dnc.training.{other}" in source for source in sources)
 
 
 def test_machine_names() -> None:

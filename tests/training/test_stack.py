@@ -81,10 +81,10 @@ def test_products_are_reduced_by_their_own_size() -> None:
     assert direct.reduced_layers(narrow, data, REDUCED) == (False,)
     assert direct.reduced_layers(wide, data, DIRECT) == (False,) * 4
     layout = plan_layout([wide.arch, small.arch, config(7, 8).arch], 41, 5)  # type: ignore[list-item]
-    fast = [direct.reduced_layers(c, data, REDUCED) for c in (wide, small)] + [(True, False)]
-    spans = direct.reduced_spans(layout, fast)
-    places = [net.weights[k] for net, flags in zip(layout.nets, fast, strict=True) for k in range(1, len(flags))]
-    inside = [any(a <= start and start + out * n <= b for a, b in spans) for start, out, n in places]
+    reduced = [direct.reduced_layers(c, data, REDUCED) for c in (wide, small)] + [(True, False)]
+    spans = direct.reduced_spans(layout, reduced)
+    matrices = [net.weights[k] for net, flags in zip(layout.nets, reduced, strict=True) for k in range(1, len(flags))]
+    inside = [any(a <= start and start + out * n <= b for a, b in spans) for start, out, n in matrices]
     assert inside == [False, True, True, True, False, False]
     assert spans[0] == (0, layout.rows * 41)
     assert len(spans) == 2  # the neighbours are one part
@@ -165,8 +165,8 @@ def test_parts_of_a_layout_are_aligned_and_do_not_overlap(hidden: list[tuple[int
         for start, stop in net.segments:
             taken[start:stop] += 1
             covered[start:stop] = True
-        places = [(a, out * n) for a, out, n in net.weights] + list(net.biases)
-        assert all(covered[a : a + n].all() for a, n in places)
+        parts = [(a, out * n) for a, out, n in net.weights] + list(net.biases)
+        assert all(covered[a : a + n].all() for a, n in parts)
         assert all(offset % 16 == 0 for offset, _, _ in net.weights[1:])
         assert net.start * batch % 16 == 0
     assert taken.max() == 1

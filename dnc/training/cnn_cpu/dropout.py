@@ -80,7 +80,7 @@ class DropoutMask:
 
     def drop(self, values: Tensor) -> None:
         """Set the chosen elements to zero; `values` are the tensor's seen as integers."""
-        # of all kernels that compare and select, the one for ReLU's gradient does it in a single pass, in place
+        # the kernel of ReLU's gradient compares and selects in a single pass, in place and without a mask in memory
         _aten.threshold_backward.grad_input(values, self._drawn, self._largest_dropped, grad_input=values)
 
 

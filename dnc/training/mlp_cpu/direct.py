@@ -88,8 +88,8 @@ class DirectStack:
             build(config.arch, data.input_shape, data.n_classes, stream_seed(seed, config.key, "weights"))
             for config in configs
         ]
-        self._shape = data.input_shape
-        self.layout = plan_layout(archs, math.prod(data.input_shape), data.n_classes, self._sizes())
+        self._input_shape = data.input_shape
+        self.layout = plan_layout(archs, math.prod(data.input_shape), data.n_classes, self._batch_sizes())
         self.stacked = StackedNetworks(self.layout, [n for n in networks if isinstance(n, Perceptron)], weights)
         self.grads = torch.zeros_like(self.stacked.values)
         # products in a reduced type need copies of their weights and gradients; otherwise these are views
@@ -166,11 +166,11 @@ class DirectStack:
         Matrix kernels are chosen by the machine and the shapes, so it is tried: on the first samples of each split, for
         each number of samples that occurs.
         """
-        batches = [self._train.gather(torch.arange(n), None)[0].clone() for n in self._sizes()]
+        batches = [self._train.gather(torch.arange(n), None)[0].clone() for n in self._batch_sizes()]
         chunks = {len(x): x for x, _ in self._val.chunks()}
         return all(self._same_bits(x) for x in [*batches, *chunks.values()])
 
-    def _sizes(self) -> list[int]:
+    def _batch_sizes(self) -> list[int]:
         """The sizes of the batches of an epoch: the batch size, and that of the last batch if it is another."""
         return sorted({stop - start for start, stop in batch_bounds(self.n_train, self.batch_size)})
 
@@ -198,7 +198,7 @@ class DirectStack:
 
     def network(self, index: int) -> Perceptron:
         """A copy of network `index` in evaluation mode."""
-        network = build(self.configs[index].arch, self._shape, self.stacked.n_classes)
+        network = build(self.configs[index].arch, self._input_shape, self.stacked.n_classes)
         assert isinstance(network, Perceptron)
         return self.stacked.write(index, network)
 
