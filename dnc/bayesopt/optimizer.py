@@ -285,8 +285,8 @@ class BayesianOptimizer(_BaseOptimizer):
         told_keys = {key for key, _ in told}
         pending = [key for key in self._points if key not in told_keys]
         if pending:
-            # A pending point told at its posterior mean moves no mean, so the model pretends to know nothing; but its
-            # sigma shrinks there, so the next proposal goes elsewhere. The prior mean stays that of the real values.
+            # A pending point enters at its posterior mean: that moves no mean, but shrinks sigma around the point, so
+            # the next proposal goes elsewhere. The prior mean stays that of the values told.
             rows = self._encode([key for key, _ in told] + pending)
             expected, _ = gp.predict(rows[len(told) :])
             gp = GaussianProcess(self.kernel, self.noise, gp.prior_mean).fit(rows, np.append(ys, expected))

@@ -19,7 +19,7 @@ from dnc.bayesopt import (
     expected_improvement,
     log_expected_improvement,
 )
-from dnc.bayesopt.optimizer import N1, N3
+from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.config import CNN, MLP, Training
 from dnc.errors import ArgumentError
 from dnc.space import CNNSpace, MLPSpace, TrainingSpace
@@ -202,6 +202,7 @@ def test_repeats_count_until_nothing_is_left() -> None:
 def test_defaults_are_the_papers() -> None:
     bo = BayesianOptimizer(CNNS)
     assert (bo.n1, bo.n3, bo.seed) == (N1, N3, 0) == (15, 1000, 0)
+    assert N2 == 15
     assert (bo.xi, bo.noise, bo.transform, bo.floor) == (1e-4, 1e-4, "log10", 1e-6)
 
 
