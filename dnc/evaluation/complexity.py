@@ -65,15 +65,9 @@ class Complexities:
         self._clock: Calibration | None = None
         self._timing_failures: dict[str, str] = {}  # by timing key
 
-    def _run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Any]]:
-        """Answers of the jobs as they finish.
-
-        Raises:
-            KeyboardInterrupt: it was stopped before the last one.
-        """
-        yield from self.workers.run(jobs, self.data, self.stopped)
-        if self.stopped():
-            raise KeyboardInterrupt
+    def _run(self, jobs: Iterable[Job]) -> Iterator[tuple[Any, Any]]:
+        """Each job with its answer as they finish (see `Workers.run`)."""
+        return self.workers.run(jobs, self.data, self.stopped)
 
     def n_params(self, config: Config) -> int:
         """N_p, in closed form."""
@@ -120,23 +114,22 @@ class Complexities:
         unique = [c for key, c in keys.items() if key not in self._timing_failures]
         limit = None if self.trial_timeout is None else max(self.trial_timeout, TIMING_SECONDS)
         jobs: list[Job] = [TimeJob(c, self.engine, self.clock, self.epochs, limit) for c in unique]
-        for number, answer in self._run_twice(jobs):
-            config = unique[number]
+        for job, answer in self._run_twice(jobs):
+            config = job.config
             if isinstance(answer, Timing):
                 self.store.add_timing(self.timing_key(config), self.timing_subject(config), asdict(answer))
             elif isinstance(answer, Failure):
                 self._timing_failures[self.timing_key(config)] = f"{answer.reason} (while timing)"
 
-    def _run_twice(self, jobs: list[Job]) -> Iterator[tuple[int, Any]]:
+    def _run_twice(self, jobs: list[Job]) -> Iterator[tuple[Any, Any]]:
         """Answers of the jobs; one whose worker died, maybe by another's fault, is run once more."""
-        again: list[int] = []
-        for number, answer in self._run(jobs):
+        again: list[Job] = []
+        for job, answer in self._run(jobs):
             if has_died(answer):
-                again.append(number)
+                again.append(job)
             else:
-                yield number, answer
-        for number, answer in self._run(jobs[i] for i in again):
-            yield again[number], answer
+                yield job, answer
+        yield from self._run(again)
 
     @property
     def clock(self) -> Calibration:

@@ -114,7 +114,7 @@ class Evaluator(Complexities):
             return () if limits_of is None else limits_of(self._planned(config))
 
         known: deque[tuple[int, Trial]] = deque()
-        new: list[list[tuple[int, Config]]] = []  # of each job
+        new: dict[Job, deque[list[tuple[int, Config]]]] = {}  # of each job, in the order of equal ones
         again: list[tuple[int, Config]] = []
 
         def jobs() -> Iterator[Job]:
@@ -126,8 +126,7 @@ class Evaluator(Complexities):
                 elif side_by_side > 1 and self._gains_by_company(config):
                     narrow.append((index, config))
                 else:
-                    new.append([(index, config)])
-                    yield self._job([config], limits(config))
+                    yield add(self._job([config], limits(config)), [(index, config)])
                 if len(narrow) >= side_by_side:
                     yield from stacks(narrow)
                     narrow = []
@@ -138,13 +137,16 @@ class Evaluator(Complexities):
             for index, config in configs:
                 groups.setdefault(stack_key(config, self.data, self.engine), []).append((index, config))
             for members in groups.values():
-                new.append(members)
-                yield self._job([config for _, config in members])
+                yield add(self._job([config for _, config in members]), members)
 
-        for number, answer in self._run(jobs()):
+        def add(job: Job, members: list[tuple[int, Config]]) -> Job:
+            new.setdefault(job, deque()).append(members)
+            return job
+
+        for job, answer in self._run(jobs()):
             while known:
                 yield known.popleft()
-            members = new[number]
+            members = new[job].popleft()
             answers = answer if isinstance(answer, tuple) else (answer,)
             if len(answers) != len(members) or has_died(answer):  # maybe another's fault: once more, each alone
                 again += members
@@ -152,8 +154,9 @@ class Evaluator(Complexities):
             for (index, config), one in zip(members, answers, strict=True):
                 yield index, self._record(config, one, limits(config))
         yield from known
-        for number, answer in self._run(self._job([config], limits(config)) for _, config in again):
-            index, config = again[number]
+        new.clear()
+        for job, answer in self._run(add(self._job([config], limits(config)), [(i, config)]) for i, config in again):
+            ((index, config),) = new[job].popleft()
             yield index, self._record(config, answer, limits(config))
 
     def _job(self, configs: list[Config], limits: ErrorLimits = ()) -> Job:

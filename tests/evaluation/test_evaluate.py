@@ -28,12 +28,12 @@ class Recording(Workers):
         self.failing = failing
 
     def run(self, jobs: Any, data: Any, stopped: Any = lambda: False) -> Iterator[Any]:
-        for index, job in enumerate(jobs):
+        for job in jobs:
             self.jobs.append(job)
             if self.failing is not None and isinstance(job, self.failing):
-                yield index, Failure("worker process died (exit code -9)")
+                yield job, Failure("worker process died (exit code -9)")
             else:
-                yield index, next(iter(super().run([job], data, stopped)))[1]
+                yield job, next(iter(super().run([job], data, stopped)))[1]
 
     def trained(self) -> list[tuple[Config, ...]]:
         return [j.configs if isinstance(j, StackJob) else (j.config,) for j in self.jobs if hasattr(j, "seed")]
