@@ -29,7 +29,7 @@ DIED, TIME_LIMIT = "worker process died", "time limit reached"
 
 @dataclass(frozen=True)
 class ClockJob:
-    """Measure the reference network's step time t_ref on this machine."""
+    """Measure the calibration network's step time t_ref on this machine (seconds)."""
 
     engine: Engine
 
@@ -39,13 +39,13 @@ class ClockJob:
 
 @dataclass(frozen=True)
 class TimeJob:
-    """Measure t_tr of a config (seconds an epoch)."""
+    """Measure t_tr of a config (seconds per epoch)."""
 
     config: Config
     engine: Engine
     clock: Calibration
     epochs: int
-    limit: float | None = None  # seconds, seen to by the workers
+    limit: float | None = None  # seconds, enforced by worker processes only
 
     def __call__(self, data: Dataset) -> Timing:
         check_memory(self.config, data, self.engine)
@@ -56,7 +56,7 @@ class TimeJob:
 class TrainJob:
     """Train a config and keep its learning curve.
 
-    A time limit is seen to between epochs here, and at any moment by worker processes.
+    The time limit is checked after every epoch here, and enforced at any moment by worker processes.
 
     With `error_limits` (see `early_stop`) the outcome's curve ends with the first epoch that is beyond its limit.
     """
@@ -85,7 +85,10 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class StackJob:
-    """Train narrow perceptrons of one batch size side by side; each gives what its `TrainJob` would, bit for bit."""
+    """Train narrow perceptrons of one batch size side by side; each gives what its `TrainJob` would, bit for bit.
+
+    The answer has one `Outcome` or `Failure` per config, in their order.
+    """
 
     configs: tuple[Config, ...]
     engine: Engine
@@ -96,8 +99,8 @@ class StackJob:
     def __call__(self, data: Dataset) -> tuple[Outcome | Failure, ...]:
         for config in self.configs:
             check_memory(config, data, self.engine)
-        found = train_stack(self.configs, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
-        return tuple(o if isinstance(o, Outcome) else Failure(failure_reason(o)) for o in found)
+        outcomes = train_stack(self.configs, data, self.epochs, self.seed, self.engine, on_epoch=deadline(self.limit))
+        return tuple(o if isinstance(o, Outcome) else Failure(failure_reason(o)) for o in outcomes)
 
 
 Job = ClockJob | TimeJob | TrainJob | StackJob
@@ -114,7 +117,7 @@ Answer = Calibration | Timing | Outcome | Failure | tuple[Outcome | Failure, ...
 
 
 def has_died(answer: object) -> bool:
-    """Whether the job's worker process died over it: by its fault, or that of the system or another process."""
+    """Whether the worker process died over the job: by its own fault, or that of the system or another process."""
     return isinstance(answer, Failure) and answer.reason.startswith(DIED)
 
 
@@ -123,7 +126,10 @@ class TimeLimitReached(DncError):
 
 
 def deadline(limit: float | None) -> Callable[[int, Epoch], None] | None:
-    """What ends a training, called after each epoch, that is longer under way than `limit` seconds from now."""
+    """A check to call after each epoch, which ends a training that takes longer than `limit` seconds from now.
+
+    It raises `TimeLimitReached`. None where there is no limit.
+    """
     if limit is None:
         return None
     end = time.monotonic() + limit
@@ -147,7 +153,7 @@ def run_job(job: Job, data: Dataset) -> Answer:
 
 
 def failure_reason(error: BaseException) -> str:
-    """A short reason a table can show: "out of memory", or the error's kind and first line."""
+    """A short reason that a table can show: "out of memory", or the error's kind and first line."""
     text = str(error).strip().splitlines()
     first = text[0][:200] if text else ""
     if isinstance(error, DncError):

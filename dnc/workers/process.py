@@ -1,7 +1,7 @@
-"""One worker process: it starts, takes a job at a time over a pipe of its own, answers, and ends with its parent.
+"""One worker process: it starts, takes one job at a time over a pipe of its own, answers, and ends with its parent.
 
-Nothing is shared between workers, no lock and no queue, so that one that is killed at any moment harms no other.
-Workers write no files: killing them loses the job at hand and nothing else.
+Nothing is shared between workers, no lock and no queue, so that a worker that is killed at any moment harms no other.
+Workers write no files: killing one loses the job at hand and nothing else.
 """
 
 from __future__ import annotations
@@ -34,75 +34,80 @@ class Task:
     data: Dataset
     limit: float | None
     holders: int = 1
-    lost: int = 0  # times that a worker died before it had the task
+    lost: int = 0  # times that a worker died before it had confirmed the task
     future: Future[Answer] = field(default_factory=Future)
 
 
 class WorkerProcess:
-    """A started worker. It may be given a task when `idle`; `connection` is readable when there is something to hear.
+    """A worker process and this end of its pipe. It takes a task when `idle`; then `connection` becomes readable.
+
+    It sends "started" once, and for every task "taken" and then the answer. Only "taken" tells a worker that died over
+    its task from one that was dead when the task was sent, as the pipe accepts the message either way.
 
     Attributes:
         task: what it works on, or None.
-        has_task: whether it has said that the task has come.
+        started: whether it has said that it has started.
+        has_task: whether it has confirmed the task.
         deadline: `time.monotonic()` at which it is given up.
     """
 
     def __init__(self) -> None:
-        self.connection, theirs = Pipe()
-        self._process = _CleanProcess(target=_serve, args=(theirs, os.getpid()), name="dnc-worker", daemon=True)
+        self.connection, remote = Pipe()
+        self._process = _CleanProcess(target=_serve, args=(remote, os.getpid()), name="dnc-worker", daemon=True)
         try:
             with _no_interrupt():
                 self._process.start()
         finally:
-            theirs.close()
+            remote.close()  # else its end would stay open here, and its death would not be noticed
         self.task: Task | None = None
         self.started = self.has_task = False
         self.deadline = time.monotonic() + START_SECONDS
-        self._knows = ""  # fingerprint of the data that it has
+        self._fingerprint = ""  # of the data that it has
 
     @property
     def idle(self) -> bool:
         """Whether it waits for a task."""
         return self.started and self.task is None
 
-    def knows(self, data: Dataset) -> bool:
+    def has_data(self, data: Dataset) -> bool:
         """Whether it has this data."""
-        return self._knows == data.fingerprint
+        return self._fingerprint == data.fingerprint
 
-    def begin(self, task: Task) -> None:
-        """Hand it a task, and the data if it has another.
+    def send(self, task: Task) -> None:
+        """Give it a task, preceded by the data unless it has that.
 
         Raises:
             OSError: it is dead.
         """
         self.task = task
-        if not self.knows(task.data):
+        if not self.has_data(task.data):
             self.connection.send(task.data)
-            self._knows = task.data.fingerprint
+            self._fingerprint = task.data.fingerprint
         self.connection.send(task.job)
         self.deadline = math.inf if task.limit is None else time.monotonic() + task.limit
 
-    def hear(self) -> Answer | None:
+    def receive(self) -> Answer | None:
         """Its answer to the task, which is then done; None if it only said that it has started, or has the task.
+
+        Waits for a message.
 
         Raises:
             OSError, EOFError: it is dead.
         """
         try:
-            answer = self.connection.recv()
+            message = self.connection.recv()
         except (OSError, EOFError):
             raise
         except Exception as error:  # an answer that cannot be rebuilt here
-            answer = Failure(failure_reason(error))
-        if self.started and not self.has_task:
+            message = Failure(failure_reason(error))
+        if not self.started:
+            self.started, self.deadline = True, math.inf
+            return None
+        if not self.has_task:
             self.has_task = True
             return None
-        self.deadline = math.inf
-        if not self.started:
-            self.started = True
-            return None
-        self.task, self.has_task = None, False
-        return answer
+        self.task, self.has_task, self.deadline = None, False, math.inf
+        return message
 
     def kill(self) -> int | None:
         """End it at once; returns its exit code."""
@@ -113,9 +118,9 @@ class WorkerProcess:
         self.connection.close()
         return code
 
-    def bury(self) -> int | None:
+    def reap(self) -> int | None:
         """The exit code of one that has died, or is about to."""
-        self._process.join(1.0)
+        self._process.join(1.0)  # the pipe closes before the process has ended: its own code, not that of `kill`
         return self.kill()
 
     @property
@@ -134,7 +139,7 @@ def _serve(connection: Connection, parent: int) -> None:
     torch.set_num_threads(1)
     # oneDNN keeps compiled products of 1024 shapes; a search has new shapes in every trial, and needs few at a time
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     connection.send("started")
     data: Any = None
     while True:
@@ -154,7 +159,7 @@ def _serve(connection: Connection, parent: int) -> None:
             connection.send(Failure(failure_reason(error)))
 
 
-def _die_with(parent: int) -> None:
+def _end_with(parent: int) -> None:
     """End this process when its parent is gone: one that was killed with SIGKILL cannot tell its workers."""
     process = parent_process()
     while os.getppid() == parent:
