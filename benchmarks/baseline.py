@@ -127,7 +127,7 @@ class Baseline:
 
 
 class AugmentedImages(Samples[tuple[Tensor, Tensor]]):
-    """Training images of a data set, each cropped, flipped and normalised when it is asked for (uint8 images)."""
+    """Training images of a data set, each cropped, flipped and normalized when it is asked for (uint8 images)."""
 
     def __init__(self, data: Dataset) -> None:
         assert data.augment is not None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dnc import __version__, commands
 from dnc.cli_options import (
     DEFAULT_STORE,
+    DEFAULT_WC,
     add_budget_options,
     add_data_options,
     add_method_options,
@@ -83,7 +84,9 @@ def parser() -> Parser:
     search.add_argument("data", metavar="DATA", help=DATA_HELP)
     add_data_options(search)
     add_space_options(search)
-    search.add_argument("--wc", type=float, default=0.1, help="penalty coefficient w_c (default: 0.1)")
+    search.add_argument(
+        "--wc", type=float, default=DEFAULT_WC, help=f"penalty coefficient w_c (default: {DEFAULT_WC:g})"
+    )
     add_budget_options(search)
     add_method_options(search)
     search.add_argument("--max-hours", type=float, help="reduce --n1 and --n2 to what fits into this time")

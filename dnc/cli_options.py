@@ -6,15 +6,18 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from dnc.bayesopt import N1, N2, N3, NOISE, XI
 from dnc.errors import ArgumentError
 from dnc.objective import METRICS
 from dnc.terminal import Parser, int_or_text
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
+    from dnc.searches.settings import Resources, SearchSettings
     from dnc.space import CNNSpace, MLPSpace
 
 DEFAULT_STORE = "trials.db"
+DEFAULT_WC = 0.1  # where neither accuracy nor cost is all that counts
 CNN_BOUNDS = ("conv_layers", "first_channels", "max_channels")
 MLP_BOUNDS = ("hidden_layers", "nodes")
 TRAINING_BOUNDS = ("lr", "weight_decay", "batch_size")
@@ -122,21 +125,18 @@ def _given(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any
 def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
     """How much is searched, with which seeds and resources.
 
-    With `from_search`, the help says that penalty, epochs and seed are by default those of an earlier search.
+    With `from_search`, the help says that most of it is by default as in an earlier search.
     """
-    penalty, epochs, seed = "t_tr", "mlp 60, cnn 100", "0"
-    if from_search:
-        penalty = epochs = seed = "the search's"
+    defaults = ("t_tr", "mlp 60, cnn 100", N1, N2, N3, 0)
+    penalty, epochs, n1, n2, n3, seed = ["the search's"] * len(defaults) if from_search else defaults
     group = parser.add_argument_group("search")
     group.add_argument("--penalty", help=f"complexity metric: {', '.join(METRICS)} (default: {penalty})")
     group.add_argument("--epochs", type=int, metavar="N", help=f"epochs per training (default: {epochs})")
+    group.add_argument("--n1", type=int, metavar="N", help=f"initial points of stages 1 and 3, each (default: {n1})")
     group.add_argument(
-        "--n1", type=int, default=15, metavar="N", help="initial points of stages 1 and 3, each (default: 15)"
+        "--n2", type=int, metavar="N", help=f"optimization steps of stages 1 and 3, each (default: {n2})"
     )
-    group.add_argument(
-        "--n2", type=int, default=15, metavar="N", help="optimization steps of stages 1 and 3, each (default: 15)"
-    )
-    group.add_argument("--n3", type=int, default=1000, metavar="N", help="candidates per step (default: 1000)")
+    group.add_argument("--n3", type=int, metavar="N", help=f"candidates per step (default: {n3})")
     group.add_argument("--seed", type=int, metavar="N", help=f"seed of the proposals (default: {seed})")
     group.add_argument("--train-seed", type=int, metavar="N", help="seed of the trainings (default: as --seed)")
     group.add_argument("--reference", type=float, metavar="C0", help="c_0 (default: of the space's largest network)")
@@ -163,6 +163,10 @@ def add_method_options(parser: Parser) -> None:
         default="log10",
         help="let the Gaussian process model log10 of f (log10) or f itself (none) (default: log10)",
     )
+    group.add_argument("--xi", type=float, default=XI, help=f"exploration of expected improvement (default: {XI:g})")
+    group.add_argument(
+        "--noise", type=float, default=NOISE, help=f"noise variance of the Gaussian process (default: {NOISE:g})"
+    )
     group.add_argument("--batch", type=int, default=1, metavar="N", help="proposals per step (default: 1)")
     group.add_argument(
         "--method", default="paper", help="paper, or fast, which skips trainings that cannot win (default: paper)"
@@ -180,34 +184,49 @@ def add_rescore_options(parser: Parser) -> None:
     parser.add_argument("--penalty", help="rank by another complexity metric (default: the search's)")
 
 
-def budget_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `search`, `sweep` and `transfer` that `add_budget_options` stands for."""
-    return {
-        "penalty": options.penalty or "t_tr",
-        "epochs": options.epochs,
-        "n1": options.n1,
-        "n2": options.n2,
-        "n3": options.n3,
-        "seed": options.seed or 0,
-        "train_seed": options.train_seed,
-        "reference": options.reference,
-        "store": options.store,
-        "workers": int_or_text(options.workers),
-        "device": options.device,
-        "trial_timeout": options.trial_timeout,
-        "retry_failed": options.retry_failed,
-        "progress": not options.quiet,
-    }
+def search_settings(options: argparse.Namespace) -> SearchSettings:
+    """The settings that the options of `dnc search` and `dnc sweep` stand for; a sweep's w_c are not among them.
 
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+    from dnc.searches.settings import SearchSettings
 
-def method_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `search` and `sweep` that `add_method_options` stands for."""
     order = None if options.stage2_order is None else [name.strip() for name in options.stage2_order.split(",")]
-    return {
-        "method": options.method,
-        "optimizer": options.optimizer,
-        "transform": options.transform,
-        "batch": options.batch,
-        "early_stop": options.early_stop,
-        "stage2_order": order,
-    }
+    wc = getattr(options, "wc", None)
+    return SearchSettings(
+        wc=DEFAULT_WC if wc is None else wc,
+        penalty=options.penalty or "t_tr",
+        reference=options.reference,
+        epochs=options.epochs,
+        n1=N1 if options.n1 is None else options.n1,
+        n2=N2 if options.n2 is None else options.n2,
+        n3=N3 if options.n3 is None else options.n3,
+        stage2_order=order,
+        optimizer=options.optimizer,
+        transform=options.transform,
+        xi=options.xi,
+        noise=options.noise,
+        batch=options.batch,
+        method=options.method,
+        early_stop=options.early_stop,
+        seed=options.seed or 0,
+        train_seed=options.train_seed,
+    )
+
+
+def search_resources(options: argparse.Namespace) -> Resources:
+    """What a command may use.
+
+    Raises:
+        ArgumentError: a value outside its range.
+    """
+    from dnc.searches.settings import Resources
+
+    return Resources(
+        store=options.store,
+        workers=int_or_text(options.workers),
+        device=options.device,
+        trial_timeout=options.trial_timeout,
+        retry_failed=options.retry_failed,
+    )

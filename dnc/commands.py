@@ -8,19 +8,20 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnc import __version__
-from dnc.cli_options import budget_arguments, build_space, load_dataset, method_arguments
+from dnc.cli_options import build_space, load_dataset, search_resources, search_settings
 from dnc.errors import ArgumentError, StoreError, check_int
 from dnc.files import json_ready, replacing
-from dnc.terminal import int_or_text
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
     from dnc.searches.archive import Store
     from dnc.searches.result import Best, SearchResult
+    from dnc.searches.settings import Resources, SearchSettings
     from dnc.space import CNNSpace, MLPSpace
 
 BEST_COLUMNS = ("f", "accuracy", "t_tr", "N_p", "stage", "architecture", "training")
@@ -32,37 +33,32 @@ SEARCH_COLUMNS = (
 
 def search(options: argparse.Namespace) -> str:
     """Run a search, or estimate its time."""
-    from dnc.searches.search import search as run_search
+    from dnc.searches.search import run_search
 
     data, space = load_dataset(options), build_space(options)
+    settings, resources = search_settings(options), search_resources(options)
     if options.estimate:
-        return _estimate(options, data, space)
-    result = run_search(
-        data,
-        space,
-        wc=options.wc,
-        max_hours=options.max_hours,
-        **budget_arguments(options),
-        **method_arguments(options),
-    )
+        return _estimate(data, space, settings, resources)
+    result = run_search(data, space, settings, resources, max_hours=options.max_hours, progress=not options.quiet)
     return _report(result, options.store)
 
 
 def sweep(options: argparse.Namespace) -> str:
     """Run one search for each w_c, or estimate the time of one."""
-    from dnc.searches.sweep import WCS
-    from dnc.searches.sweep import sweep as run_sweep
+    from dnc.searches.sweep import WCS, run_sweep
 
     data, space = load_dataset(options), build_space(options)
+    settings, resources = search_settings(options), search_resources(options)
     if options.estimate:
-        return _estimate(options, data, space)
+        return _estimate(data, space, settings, resources)
     finished = run_sweep(
         data,
         space,
-        wcs=options.wcs or WCS,
+        options.wcs or WCS,
+        settings,
+        resources,
         share_history=options.share_history,
-        **budget_arguments(options),
-        **method_arguments(options),
+        progress=not options.quiet,
     )
     rows = [(f"{wc:g}", *_best_row(result.best), result.id) for wc, result in finished.results.items()]
     table = _text_table(("w_c", *BEST_COLUMNS, "search"), rows)
@@ -71,13 +67,31 @@ def sweep(options: argparse.Namespace) -> str:
 
 def transfer(options: argparse.Namespace) -> str:
     """Repeat stage 3 on other data."""
-    from dnc.searches.transfer import transfer as run_transfer
+    from dnc.searches.transfer import transfer as repeat_stage3
 
     with _open_store(options.source) as source:
         result = source.result(_search_id(source, options.id))
-    # None, which `transfer` replaces by the search's own, where the other commands have defaults
-    arguments = {**budget_arguments(options), "penalty": options.penalty, "seed": options.seed}
-    return _report(run_transfer(result, load_dataset(options), wc=options.wc, **arguments), options.store)
+    resources = search_resources(options)
+    moved = repeat_stage3(  # what was not given is None, and as in the search
+        result,
+        load_dataset(options),
+        wc=options.wc,
+        penalty=options.penalty,
+        epochs=options.epochs,
+        n1=options.n1,
+        n2=options.n2,
+        n3=options.n3,
+        seed=options.seed,
+        train_seed=options.train_seed,
+        reference=options.reference,
+        store=resources.store,
+        workers=resources.workers,
+        device=resources.device,
+        trial_timeout=resources.trial_timeout,
+        retry_failed=resources.retry_failed,
+        progress=not options.quiet,
+    )
+    return _report(moved, options.store)
 
 
 def show(options: argparse.Namespace) -> str:
@@ -135,24 +149,12 @@ def datasets(options: argparse.Namespace) -> str:
     return f"{table}\n\nData root: {data_root(options.root)} (--root or $DNC_DATA changes it)"
 
 
-def _estimate(options: argparse.Namespace, data: Dataset, space: CNNSpace | MLPSpace) -> str:
-    from dnc.searches.estimate import estimate
+def _estimate(data: Dataset, space: CNNSpace | MLPSpace, settings: SearchSettings, resources: Resources) -> str:
+    from dnc.searches.estimate import estimate_search
 
     # the timings of an existing store are used; a new store would be a file that an estimate must not make
-    store = options.store if Path(options.store).is_file() else None
-    predicted = estimate(
-        data,
-        space,
-        epochs=options.epochs,
-        n1=options.n1,
-        n2=options.n2,
-        seed=options.seed or 0,
-        store=store,
-        workers=int_or_text(options.workers),
-        device=options.device,
-        batch=options.batch,
-    )
-    return str(predicted)
+    known = Path(str(resources.store)).is_file()
+    return str(estimate_search(data, space, settings, resources if known else replace(resources, store=None)))
 
 
 # ---- stores --------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ class _BaseOptimizer(ABC):
         self.last = NOTHING_LEFT
         self._asked = 0
         self._points: dict[Key, Any] = {}  # proposed or told; pending ones are thereby in the order of proposal
-        self._told: set[tuple[Key, float]] = set()
+        self._observed: set[tuple[Key, float]] = set()
         self._grid = np.zeros((0, domain.dim))  # the part of the Sobol sequence drawn so far
 
     def ask(self) -> Any:
@@ -147,7 +147,7 @@ class _BaseOptimizer(ABC):
             raise ArgumentError(f"value={short_repr(value)} is not a number: give one (NaN if it failed)")
         key = self._key(point)
         self._points.setdefault(key, point)
-        self._told.add((key, float(value) if math.isfinite(value) else math.inf))
+        self._observed.add((key, float(value) if math.isfinite(value) else math.inf))
 
     @abstractmethod
     def _propose(self, k: int) -> Proposal:
@@ -279,7 +279,7 @@ class BayesianOptimizer(_BaseOptimizer):
         >>> best, gp.predict([dnc.MLP((100,), drop=0.2)])[0].tolist()
         (0.25, [0.25])
         """
-        told = sorted(self._told)  # one order for the set: sums of floats would differ with the order of tells
+        told = sorted(self._observed)  # one order for the set: sums of floats would differ with the order of tells
         ys = self._transformed(np.array([value for _, value in told]))
         gp = GaussianProcess(self.kernel, self.noise).fit(self._encode([key for key, _ in told]), ys)
         told_keys = {key for key, _ in told}

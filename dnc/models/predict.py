@@ -25,7 +25,7 @@ def predict_logits(network: Network, x: np.ndarray, engine: Engine, augment: Aug
         network: a network of `build`; it is put into evaluation mode and onto the engine's device.
         x: uint8 samples (divided by 255), or floats (used as they are).
         engine: how to compute.
-        augment: the augmentation that a CNN was trained with: its mean and std normalise the images.
+        augment: the augmentation that a CNN was trained with: its mean and std normalize the images.
 
     Raises:
         ArgumentError: samples of another shape or type.

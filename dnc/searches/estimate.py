@@ -111,6 +111,11 @@ def estimate(
     resources = Resources(
         store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
     )
+    return estimate_search(data, space, settings, resources)
+
+
+def estimate_search(data: Dataset, space: Space, settings: SearchSettings, resources: Resources) -> Estimate:
+    """What `estimate` does, with its keywords packed."""
     with open_study(data, space, settings, resources) as (study, _):
         evaluator = study.evaluator
         assert isinstance(evaluator, Evaluator)  # open_study makes no other

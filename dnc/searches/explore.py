@@ -71,7 +71,7 @@ def explore(
         errors = [1 - t.val_acc for t in [*incumbent, *(v.trial for v in visits)] if t.ok]
         mean_error = sum(errors) / len(errors) if errors else math.nan
         for proposal, visit in zip(proposals, added, strict=True):
-            optimizer.tell(proposal.point, _told(visit.trial, objective, mean_error, early_stop))
+            optimizer.tell(proposal.point, _value_to_tell(visit.trial, objective, mean_error, early_stop))
     explored, total = len(visits) - len(before.contenders), study.settings.n1 + study.settings.n2
     if explored < total:
         return visits, f"ended after {explored} of {total} trials: the space has no further config"
@@ -97,7 +97,7 @@ def _rounds(
         size = min(settings.batch, remaining)
 
 
-def _told(trial: Trial, objective: Objective, mean_error: float, early_stop: EarlyStop | None) -> float:
+def _value_to_tell(trial: Trial, objective: Objective, mean_error: float, early_stop: EarlyStop | None) -> float:
     """What the optimizer's model is told of a trial: f, or an estimate of it for one without a final accuracy.
 
     A pruned trial has the mean error of the finished ones, an ended one the error that its curve promised. Leaving

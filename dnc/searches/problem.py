@@ -29,7 +29,7 @@ from dnc.trial import Trial
 
 
 class Problem:
-    """One search problem for `stage1`, `stage2` and `stage3`: minimise f = (1 - best val_acc) + wc * c / c_0 (eq. 1).
+    """One search problem for `stage1`, `stage2` and `stage3`: minimize f = (1 - best val_acc) + wc * c / c_0 (eq. 1).
 
     Every config is looked up in the store and, if it is new, timed and trained; `evaluate` replaces that by a function,
     so that a stage can be run on an analytic function. The store and the worker processes are opened at the first use

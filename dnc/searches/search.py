@@ -82,7 +82,7 @@ def search(
     progress: ProgressOption = True,
     stop: threading.Event | None = None,
 ) -> SearchResult:
-    """Search architecture and training hyperparameters in three stages (Sec. 2.1), minimising eq. (1).
+    """Search architecture and training hyperparameters in three stages (Sec. 2.1), minimizing eq. (1).
 
     Running the same call again over its store trains nothing and gives the same result; a search that was killed
     goes on where it was.

@@ -225,7 +225,7 @@ def _check_previous(study: Study, previous: object) -> None:
     given = before.reference if now.reference is None else now.reference
     if (before.wc, before.penalty, before.reference) != (now.wc, now.penalty, given):
         raise ArgumentError(
-            f"previous minimised w_c={before.wc:g} with penalty {before.penalty!r} and c_0={before.reference:g}, but "
+            f"previous minimized w_c={before.wc:g} with penalty {before.penalty!r} and c_0={before.reference:g}, but "
             f"the problem has w_c={now.wc:g}, {now.penalty!r} and c_0={given:g}: give the problem of the stage before, "
             "or run that stage again with this one"
         )

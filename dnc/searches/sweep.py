@@ -144,17 +144,32 @@ def sweep(
     >>> bool(searches[10].best.n_params <= searches[0].best.n_params)
     True
     """
-    if not isinstance(wcs, Sequence) or not wcs:
-        raise ArgumentError(f"wcs={short_repr(wcs)} is not allowed: give a list of numbers >= 0")
-    distinct = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
     settings = SearchSettings(
-        wc=distinct[0], penalty=penalty, reference=reference, epochs=epochs, n1=n1, n2=n2, n3=n3,
+        penalty=penalty, reference=reference, epochs=epochs, n1=n1, n2=n2, n3=n3,
         stage2_order=stage2_order, optimizer=optimizer, transform=transform, xi=xi, noise=noise, batch=batch,
         method=method, early_stop=early_stop, seed=seed, train_seed=train_seed,
     )  # fmt: skip
     resources = Resources(
         store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
     )
+    return run_sweep(data, space, wcs, settings, resources, share_history=share_history, progress=progress, stop=stop)
+
+
+def run_sweep(
+    data: Dataset,
+    space: Space,
+    wcs: Sequence[float],
+    settings: SearchSettings,
+    resources: Resources,
+    *,
+    share_history: bool = False,
+    progress: ProgressOption = True,
+    stop: threading.Event | None = None,
+) -> Sweep:
+    """What `sweep` does, with its keywords packed; the w_c of the settings is replaced by each of `wcs`."""
+    if not isinstance(wcs, Sequence) or not wcs:
+        raise ArgumentError(f"wcs={short_repr(wcs)} is not allowed: give a list of numbers >= 0")
+    distinct = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
     stop = stop or threading.Event()
     with open_study(data, space, settings, resources, stopped=stop.is_set) as (study, opened):
         steps = 2 * (settings.n1 + settings.n2) + grid_steps(space, settings.stage2_order)

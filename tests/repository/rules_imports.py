@@ -28,9 +28,9 @@ FOLDERS = {
 }
 # The top: `__init__` is dnc itself, its public names, which only the command line uses as users do.
 TOP = {
-    "__init__": "bayesopt space data networks models workers searches widgets",
+    "__init__": "bayesopt space data networks models workers plots searches widgets",
     "terminal": "",
-    "cli_options": "terminal space data",
+    "cli_options": "terminal bayesopt space data searches",
     "commands": "__init__ terminal cli_options space data searches",
     "cli": "__init__ terminal cli_options commands",
     "__main__": "cli",

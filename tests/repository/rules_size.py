@@ -11,7 +11,16 @@ MAX_LINES = 350
 MAX_SHARE = 1 / 5  # of the lines of dnc, in one of its folders
 MAX_PARAMETERS = 10
 # What users call with keywords: every setting is a parameter of its own, with its default.
-PUBLIC_WITH_MANY = {"search", "sweep", "start", "transfer", "estimate", "load_data", "Dataset.from_arrays"}
+PUBLIC_WITH_MANY = {
+    "search",
+    "sweep",
+    "start",
+    "transfer",
+    "estimate",
+    "load_data",
+    "Dataset.from_arrays",
+    "Problem.__init__",
+}
 
 
 def long_files(root: Path) -> list[str]:
