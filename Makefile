@@ -36,7 +36,7 @@ lint: $(STAMP)  ## ruff, linter and formatter
 types: $(STAMP)  ## pyright
 	@$(PY) -m pyright --pythonpath $(PY)
 
-tests: $(STAMP)  ## pytest alone; a part of it: make tests ARGS="tests/test_space.py -k depth"
+tests: $(STAMP)  ## pytest alone; a part of it: make tests ARGS="tests/space -k depth"
 	@$(PY) -m pytest $(ARGS)
 
 format: $(STAMP)  ## let ruff fix and format the code
