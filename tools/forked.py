@@ -1,6 +1,6 @@
 """Searches in forked processes that tell what they write and report: what tools/torture.py kills.
 
-They are forked from a process that has loaded torch already and has run none of it, so that one starts at once.
+They are forked from a process that has loaded torch but not used it, so that each starts at once.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Broken(Exception):
 class Forked:
     """A search in a process of its own that tells what it writes and reports, line by line.
 
-    "W" comes before a write, "T [key, accuracy, curve]" and "V [stage, step, key]" after a trial or a step was kept,
-    "F {…}" with the result at the end.
+    "W" comes before a write, "T [key, accuracy, curve]" and "V [stage, step, key]" after a trial or a visit was
+    recorded, "F {…}" with the result at the end.
     """
 
     def __init__(self, store: Path, workers: int, penalty: str, seed: int) -> None:
@@ -76,10 +76,10 @@ class Forked:
 
     def workers(self) -> list[int]:
         """Its child processes."""
-        found: list[int] = []
+        pids: list[int] = []
         for path in Path(f"/proc/{self.pid}/task").glob("*/children"):
-            found += [int(pid) for pid in path.read_text().split()]
-        return found
+            pids += [int(pid) for pid in path.read_text().split()]
+        return pids
 
     def kill(self) -> list[int]:
         """End it at once; returns the workers that it had."""
@@ -127,7 +127,7 @@ def data() -> dnc.Dataset:
 
 
 def described(result: Any) -> dict[str, Any]:
-    """All that a search decided and measured, every bit of it, but for seconds."""
+    """All that a search decided and measured, bit for bit, except seconds."""
     steps = [
         [v.stage, v.substage, v.step, v.trial.config.to_json(), v.trial.status, v.trial.val_acc, v.trial.t_tr,
          v.trial.n_params, [[e.train_loss, e.val_loss, e.val_acc] for e in v.trial.curve],
@@ -139,7 +139,7 @@ def described(result: Any) -> dict[str, Any]:
 
 
 def rows(path: Path) -> dict[str, dict[str, tuple[Any, ...]]]:
-    """All trainings and steps of a store by their keys; the store must be sound."""
+    """All trainings and visits of a store by their keys; the store must be sound."""
     with closing(Store(path)) as store:
         store.check()
         trainings = {r[0]: r for r in store._all("SELECT * FROM trainings")}
@@ -148,17 +148,17 @@ def rows(path: Path) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 
 def finish(path: Path, workers: int, penalty: str, seed: int) -> dict[str, Any]:
-    """Let a search end and return what it found."""
+    """Let a search run to its end; its result, as `described` gives it."""
     search = Forked(path, workers, penalty, seed)
-    found = None
+    result = None
     for line in search.lines(time.monotonic() + WAIT):
         if line.startswith("F"):
-            found = json.loads(line[2:])
+            result = json.loads(line[2:])
     if not search.ended:
         search.kill()
-    if search.wait() != 0 or found is None:
+    if search.wait() != 0 or result is None:
         raise Broken("a search did not end well" if search.ended else f"a search hangs: nothing for {WAIT:.0f} s")
-    return found
+    return result
 
 
 def timings_only(path: Path) -> Path:

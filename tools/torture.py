@@ -1,4 +1,4 @@
-"""Kills searches with SIGKILL at random moments, goes on each time, and proves that nothing was lost or done twice.
+"""Kills searches with SIGKILL at random moments, goes on each time, and checks that nothing was lost or done twice.
 
     usage: python tools/torture.py [--kills N] [--worker-kills N] [--seed N] [--json]
 
@@ -8,7 +8,7 @@ trains nothing and gives the same result, and an uninterrupted search over the s
 for bit. Last, two processes search over one store at once while a third reads it.
 
 Half of the kills come at a random time, half within a few milliseconds of the beginning of a random write. Needs
-os.fork: the searches are forked from this process, which has loaded torch already and has run none of it.
+os.fork: the searches are forked from this process, which has loaded torch but not used it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Torture:
 
     Args:
         folder: for the stores.
-        seed: of the moments.
-        say: is told of every finished search.
+        seed: of the random moments.
+        say: called with a line of text after every search.
     """
 
     def __init__(self, folder: Path, seed: int, say: Callable[[str], None]) -> None:
@@ -47,7 +47,7 @@ class Torture:
         self.kills, self.write_kills, self.searches, self.trainings = 0, 0, 0, 0
 
     def run(self, kills: int, workers: int) -> None:
-        """Kill until there were so many more kills; every search that was started is brought to its end."""
+        """Kill `kills` times more; every search that was started is brought to its end."""
         target = self.kills + kills
         while self.kills < target:
             penalty = ("n_params", "t_tr")[self.searches % 2]
@@ -64,14 +64,14 @@ class Torture:
             if search.wait() != -signal.SIGKILL:
                 if not any(line.startswith("F") for line in reported):
                     raise Broken("a search failed by itself")
-                break  # it was faster
+                break  # it finished before it could be killed
             self.kills, deaths = self.kills + 1, deaths + 1
             before = self._compare(path, before, reported)
-        found = finish(path, workers, penalty, seed)
+        finished = finish(path, workers, penalty, seed)
         after = self._compare(path, before, [])
         self.trainings += len(after["trainings"])
         replayed = finish(path, 0, penalty, seed)
-        if replayed != {**found, "trained": 0}:
+        if replayed != {**finished, "trained": 0}:
             raise Broken("run again over its store, a search gives another result")
         fresh = finish(timings_only(path), 0, penalty, seed)
         if {**fresh, "trained": 0} != replayed:
@@ -80,7 +80,7 @@ class Torture:
         self._say(f"search {self.searches} ({penalty}, {workers} workers): {deaths} kills, {steps} steps, all the same")
 
     def _kill(self, search: Forked, workers: int) -> list[str]:
-        """Kill it somewhere; returns what it had said."""
+        """Kill it at a random moment; returns the lines that it had printed."""
         said: list[str] = []
         now, at_write = time.monotonic(), self._random.random() < 0.5
         if at_write:
@@ -114,10 +114,10 @@ class Torture:
         self, path: Path, before: dict[str, dict[str, tuple[Any, ...]]], said: list[str]
     ) -> dict[str, dict[str, tuple[Any, ...]]]:
         after = rows(path) if path.exists() else before
-        for table, known in before.items():
-            if not known.items() <= after[table].items():
+        for table, earlier in before.items():
+            if not earlier.items() <= after[table].items():
                 raise Broken(f"a row of {table} was lost or written anew")
-        steps = {key.split("-", 1)[1]: row[3] for key, row in after["visits"].items()}
+        visits = {key.split("-", 1)[1]: row[3] for key, row in after["visits"].items()}
         for line in said:
             if line.startswith("T"):
                 key, val_acc, curve = json.loads(line[2:])
@@ -126,22 +126,22 @@ class Torture:
                     raise Broken("a trial that was reported is not there")
             elif line.startswith("V"):
                 stage, step, key = json.loads(line[2:])
-                if steps.get(f"{stage}-{step}") != key:
+                if visits.get(f"{stage}-{step}") != key:
                     raise Broken("a step that was reported is not there")
         return after
 
 
 def at_once(folder: Path) -> int:
-    """Two processes search over one store while this one reads; returns how often it read."""
+    """Two processes search over one store while this one reads; returns the number of reads."""
     path = folder / "shared.db"
     pair = [Forked(path, 0, "n_params", seed) for seed in (0, 1)]
-    found: list[Any] = [None, None]
+    results: list[Any] = [None, None]
     reads, end = 0, time.monotonic() + WAIT
     while not all(search.ended for search in pair) and time.monotonic() < end:
         for i, search in enumerate(pair):
             if not search.ended:
                 for line in search.lines(time.monotonic() + 0.01):
-                    found[i] = json.loads(line[2:]) if line.startswith("F") else found[i]
+                    results[i] = json.loads(line[2:]) if line.startswith("F") else results[i]
         if path.exists() and path.stat().st_size:
             with closing(Store(path)) as store:
                 for name in store.searches()["id"]:
@@ -154,7 +154,7 @@ def at_once(folder: Path) -> int:
     def same(result: dict[str, Any]) -> Any:
         return result["steps"], result["best"], result["f"]
 
-    if [same(r) for r in found] != [same(r) for r in alone]:
+    if [same(r) for r in results] != [same(r) for r in alone]:
         raise Broken("two searches on one store disturb each other")
     return reads
 

@@ -35,7 +35,7 @@ def test_killed_at_any_moment_a_search_goes_on_and_loses_nothing() -> None:
 def test_many_trials_leave_memory_and_files_as_they_are() -> None:
     found = tool("soak.py", "--trials", "200")
     assert found["trials"] == 200
-    assert found["store_bytes_a_trial"][1] > 0
+    assert found["store_bytes_per_trial"][1] > 0
 
 
 def test_a_loss_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,19 +178,19 @@ from dnc.searches.archive import Store
 sys.path.insert(0, sys.argv[2])
 from small_store import add
 
-path, kept = sys.argv[1], 0
+path, added = sys.argv[1], 0
 store = Store(path)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:
     while True:
-        add(store, kept, 40)
-        kept += 1
+        add(store, added, 40)
+        added += 1
 except StoreError as error:
-    print(kept, error)
+    print(added, error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-add(store, kept, 40)
-assert store.check()["trainings"] == kept + 1
+add(store, added, 40)
+assert store.check()["trainings"] == added + 1
 store.close()
 """
 
@@ -201,11 +201,11 @@ def test_a_full_disk_loses_nothing_that_was_kept(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, str(path), str(Path(__file__).parents[1])], cwd=ROOT,
                           capture_output=True, text=True, timeout=300)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    kept, message = done.stdout.strip().split(" ", 1)
-    assert int(kept) > 20
+    added, message = done.stdout.strip().split(" ", 1)
+    assert int(added) > 20
     assert "free some disk space, then run again: finished trials are kept" in message
     with open_store(path) as store:
-        assert store.check()["trainings"] == int(kept) + 1
+        assert store.check()["trainings"] == int(added) + 1
 
 
 def test_a_search_on_a_full_disk_is_one_error_and_goes_on_later(
@@ -224,11 +224,11 @@ def test_a_search_on_a_full_disk_is_one_error_and_goes_on_later(
     with pytest.raises(StoreError, match="free some disk space") as caught:
         search(store)
     assert "\n" not in str(caught.value)
-    kept = {key for (key,) in store._all("SELECT key FROM trainings")}
+    recorded = {key for (key,) in store._all("SELECT key FROM trainings")}
     store._db.execute("PRAGMA max_page_count=1000000")
     result = search(store)
     assert result.status == "finished"
-    assert kept <= {v.trial.key for v in result.visits if v.trial.cached}
+    assert recorded <= {v.trial.key for v in result.visits if v.trial.cached}
     store.check()
     store.close()
 

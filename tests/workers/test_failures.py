@@ -183,7 +183,7 @@ def test_bad_time_limits(data: dnc.Dataset, value: Any) -> None:
 
 @dataclass(frozen=True)
 class Confine:
-    """A job that lets its process have no more than so many bytes beyond what it has."""
+    """A job that limits its process to `more` bytes beyond what it has now."""
 
     more: int
 
