@@ -29,8 +29,14 @@ from dnc.networks.cnn import ConvNet
 
 def plain_mlp(arch: MLP, n_features: int, n_classes: int) -> nn.Module:
     """The perceptron of `arch` from torch's own modules."""
-    activations = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu": nn.SiLU, "gelu": nn.GELU,
-                   "tanh": nn.Tanh}  # fmt: skip
+    activations = {
+        "relu": nn.ReLU,
+        "leaky_relu": nn.LeakyReLU,
+        "elu": nn.ELU,
+        "silu": nn.SiLU,
+        "gelu": nn.GELU,
+        "tanh": nn.Tanh,
+    }
     layers: list[nn.Module] = []
     for a, b in zip((n_features, *arch.hidden), arch.hidden, strict=False):
         layers += [nn.Linear(a, b), activations[arch.activation](), nn.Dropout(arch.drop)]

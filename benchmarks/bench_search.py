@@ -71,11 +71,23 @@ class Setting:
     ) -> SearchResult:
         """One search by the project."""
         return dnc.search(
-            self.data, dnc.MLPSpace(), wc=wc, epochs=self.epochs, n1=self.n1, n2=self.n2, n3=self.n3, seed=seed,
-            method=method, batch=batch, early_stop=early_stop, workers=workers, store=store, progress=False,
-        )  # fmt: skip
+            self.data,
+            dnc.MLPSpace(),
+            wc=wc,
+            epochs=self.epochs,
+            n1=self.n1,
+            n2=self.n2,
+            n3=self.n3,
+            seed=seed,
+            method=method,
+            batch=batch,
+            early_stop=early_stop,
+            workers=workers,
+            store=store,
+            progress=False,
+        )
 
-    def family(
+    def sweep(
         self,
         seed: int,
         batch: int,
@@ -84,12 +96,24 @@ class Setting:
         workers: Workers | int = WORKERS,
         early_stop: bool = False,
     ) -> Sweep:
-        """The family of searches, pruned."""
+        """One search for each w_c, pruned."""
         return dnc.sweep(
-            self.data, dnc.MLPSpace(), wcs=WCS, epochs=self.epochs, n1=self.n1, n2=self.n2, n3=self.n3, seed=seed,
-            method="fast", batch=batch, early_stop=early_stop, share_history=share, workers=workers, store=store,
+            self.data,
+            dnc.MLPSpace(),
+            wcs=WCS,
+            epochs=self.epochs,
+            n1=self.n1,
+            n2=self.n2,
+            n3=self.n3,
+            seed=seed,
+            method="fast",
+            batch=batch,
+            early_stop=early_stop,
+            share_history=share,
+            workers=workers,
+            store=store,
             progress=False,
-        )  # fmt: skip
+        )
 
 
 def load(images: int) -> Dataset:
@@ -161,10 +185,10 @@ def times(setting: Setting, wc: float, seed: int, five: bool) -> None:
     if wc:
         return
     for share, early in ((False, False), (True, False), (True, True)):
-        family, own = clocked(lambda s=share, e=early: setting.family(seed, 2, s, early_stop=e))
+        swept, own = clocked(lambda s=share, e=early: setting.sweep(seed, 2, s, early_stop=e))
         options = f"share_history={share}{', early_stop=True' if early else ''}"
         name = f'sweep of 5 w_c (method="fast", batch=2, {options})'
-        print(row(name, own, cost, list(family.results.values())), flush=True)
+        print(row(name, own, cost, list(swept.results.values())), flush=True)
     print(f"\ntarget of a sweep: half of one plain search, {cost.wall / 2:.1f} s of wall time")
     print(f"load average after: {os.getloadavg()[0]:.2f}", flush=True)
     if five:
@@ -199,7 +223,7 @@ def quality(setting: Setting, seeds: int, folder: str | None) -> None:
                     arms.setdefault(name, {}).setdefault(wc, []).append(best.f)
             for early in (False, True):
                 name = f"sweep, fast, batch 2, share_history{', early_stop' if early else ''}"
-                for wc, result in setting.family(seed, 2, True, store, pool, early).results.items():
+                for wc, result in setting.sweep(seed, 2, True, store, pool, early).results.items():
                     arms.setdefault(name, {}).setdefault(wc, []).append(result.best.f)
             print(f"seed {seed} done", flush=True)
     print(quality_table(arms))

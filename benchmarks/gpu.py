@@ -49,9 +49,11 @@ NETWORKS = {
     "4 layers, 16 to 64": CNN((16, 32, 48, 64), pools=(2,), batchnorm=(1, 2, 3, 4)),
     "14 layers, 64 to 512": CNN(
         (64, 64, 64, 64, 128, 128, 128, 128, 256, 256, 512, 512, 512, 512),
-        pools=(4, 8, 10), batchnorm=tuple(range(1, 15)), shortcuts=(1, 5, 9),
+        pools=(4, 8, 10),
+        batchnorm=tuple(range(1, 15)),
+        shortcuts=(1, 5, 9),
     ),
-}  # fmt: skip
+}
 BATCHES = (64, 256)
 
 

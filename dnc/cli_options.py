@@ -127,16 +127,21 @@ def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
 
     With `from_search`, the help says that most of it is by default as in an earlier search.
     """
-    defaults = ("t_tr", "mlp 60, cnn 100", N1, N2, N3, 0)
-    penalty, epochs, n1, n2, n3, seed = ["the search's"] * len(defaults) if from_search else defaults
+    penalty, epochs, seed = "t_tr", "mlp 60, cnn 100", "0"
+    sizes: dict[str, int | None] = {"n1": N1, "n2": N2, "n3": N3}
+    if from_search:
+        penalty = epochs = seed = "the search's"
+        sizes = dict.fromkeys(sizes)  # None: as in the search
     group = parser.add_argument_group("search")
     group.add_argument("--penalty", help=f"complexity metric: {', '.join(METRICS)} (default: {penalty})")
     group.add_argument("--epochs", type=int, metavar="N", help=f"epochs per training (default: {epochs})")
-    group.add_argument("--n1", type=int, metavar="N", help=f"initial points of stages 1 and 3, each (default: {n1})")
-    group.add_argument(
-        "--n2", type=int, metavar="N", help=f"optimization steps of stages 1 and 3, each (default: {n2})"
-    )
-    group.add_argument("--n3", type=int, metavar="N", help=f"candidates per step (default: {n3})")
+    for name, text in (
+        ("n1", "initial points of stages 1 and 3, each"),
+        ("n2", "optimization steps of stages 1 and 3, each"),
+        ("n3", "candidates per step"),
+    ):
+        default = "the search's" if sizes[name] is None else sizes[name]
+        group.add_argument(f"--{name}", type=int, default=sizes[name], metavar="N", help=f"{text} (default: {default})")
     group.add_argument("--seed", type=int, metavar="N", help=f"seed of the proposals (default: {seed})")
     group.add_argument("--train-seed", type=int, metavar="N", help="seed of the trainings (default: as --seed)")
     group.add_argument("--reference", type=float, metavar="C0", help="c_0 (default: of the space's largest network)")
@@ -199,9 +204,9 @@ def search_settings(options: argparse.Namespace) -> SearchSettings:
         penalty=options.penalty or "t_tr",
         reference=options.reference,
         epochs=options.epochs,
-        n1=N1 if options.n1 is None else options.n1,
-        n2=N2 if options.n2 is None else options.n2,
-        n3=N3 if options.n3 is None else options.n3,
+        n1=options.n1,
+        n2=options.n2,
+        n3=options.n3,
         stage2_order=order,
         optimizer=options.optimizer,
         transform=options.transform,

@@ -27,8 +27,18 @@ if TYPE_CHECKING:
 BEST_COLUMNS = ("f", "accuracy", "t_tr", "N_p", "stage", "architecture", "training")
 WINNER_COLUMNS = ("from", "to", "accuracy", "t_tr", "N_p", "architecture", "training")
 SEARCH_COLUMNS = (
-    "search", "data", "family", "penalty", "w_c", "seed", "epochs", "optimizer", "steps", "status", "started (UTC)",
-)  # fmt: skip
+    "search",
+    "data",
+    "family",
+    "penalty",
+    "w_c",
+    "seed",
+    "epochs",
+    "optimizer",
+    "steps",
+    "status",
+    "started (UTC)",
+)
 
 
 def search(options: argparse.Namespace) -> str:
@@ -153,8 +163,8 @@ def _estimate(data: Dataset, space: CNNSpace | MLPSpace, settings: SearchSetting
     from dnc.searches.estimate import estimate_search
 
     # the timings of an existing store are used; a new store would be a file that an estimate must not make
-    known = Path(str(resources.store)).is_file()
-    return str(estimate_search(data, space, settings, resources if known else replace(resources, store=None)))
+    exists = Path(str(resources.store)).is_file()
+    return str(estimate_search(data, space, settings, resources if exists else replace(resources, store=None)))
 
 
 # ---- stores --------------------------------------------------------------------------------------------

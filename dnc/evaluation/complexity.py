@@ -62,6 +62,7 @@ class ComplexityMeter:
     ) -> None:
         self.setup, self.store, self.workers = setup, store, workers
         self.penalty, self._stopped = penalty, stopped
+        self._trial_timeout = trial_timeout
         self._timeout = None if trial_timeout is None else max(trial_timeout, TIMING_SECONDS)
         self.failures: dict[str, str] = {}
 
@@ -82,25 +83,25 @@ class ComplexityMeter:
         return times[key]
 
     def times(
-        self, configs: Sequence[Config], hopeless: Callable[[Config], bool] = lambda c: False
+        self, configs: Sequence[Config], retries: Callable[[str], bool] = lambda failure: True
     ) -> dict[str, float]:
         """t_tr by timing key, looked up or measured; those that cannot be measured are left out.
 
         Args:
             configs: to be timed; equal timing keys (lr and weight decay make no difference) are timed once.
-            hopeless: of a config without a recorded timing, whether its training is known to fail.
+            retries: of the key of a recorded failure, whether its config is to be trained all the same. Others need
+                no timing, which might fail, and wait for a time limit, as the training did.
         """
-        times, missing, unrecorded = dict[str, float](), dict[str, Config](), set[str]()
+        times, missing = dict[str, float](), dict[str, Config]()
         for config in configs:
             key = self.setup.timing_key(config)
             if key in times or key in missing:
                 continue
-            row = None if key in unrecorded else self.store.timing(key)
+            whole, elsewhere = self.setup.key(config), self.setup.failure_key(config, self._trial_timeout)
+            row, failure = self.store.timing_or_failure(key, whole, elsewhere)
             if row is not None:
                 times[key] = float(row["t_tr"])
-                continue
-            unrecorded.add(key)
-            if key not in self.failures and not hopeless(config):
+            elif key not in self.failures and (failure is None or retries(failure)):
                 missing[key] = config
         if missing:
             times.update(self._measured(missing))

@@ -112,7 +112,7 @@ class Evaluator:
 
     def measure(self, configs: Sequence[Config]) -> list[Trial]:
         """See `Evaluation`. t_tr is NaN where it could not be measured."""
-        times = self.complexity.times(configs, hopeless=self._has_failed)
+        times = self.complexity.times(configs, self._retries)
         return [self._plan(c, times.get(self.setup.timing_key(c), math.nan)) for c in configs]
 
     def _plan(self, config: Config, t_tr: float) -> Trial:
@@ -137,9 +137,9 @@ class Evaluator:
             narrow: list[_Planned] = []
             for trial in planned:
                 plan = _Planned(trial, limits_for(trial) if limits_for is not None else ())
-                known = self._without_training(plan)
-                if known is not None:
-                    recorded.append(known)
+                finished = self._without_training(plan)
+                if finished is not None:
+                    recorded.append(finished)
                 elif stack_size > 1 and self._gains_in_a_stack(trial.config):
                     narrow.append(plan)
                 else:
@@ -192,9 +192,9 @@ class Evaluator:
 
     # ---- looking up and recording ---------------------------------------------------------------------
 
-    def _has_failed(self, config: Config) -> bool:
-        recorded = self._look_up(_Planned(self._plan(config, math.nan), ()))
-        return recorded is not None and not recorded.ok
+    def _retries(self, failure: str) -> bool:
+        """Whether the training whose failure is recorded under this key is to be tried again: at most once."""
+        return self._retry_failed and failure not in self._retried
 
     def _without_training(self, plan: _Planned) -> Trial | None:
         """The trial of a config that is recorded, or that could not be timed and so cannot be trained."""
@@ -212,7 +212,7 @@ class Evaluator:
         if record is None:
             return None
         key = record["key"]
-        if record["status"] == TrialStatus.FAILED and self._retry_failed and key not in self._retried:
+        if record["status"] == TrialStatus.FAILED and self._retries(key):
             return None
         trial = replace(completed_trial(plan.trial, key, record), cached=True)
         if key == whole and ends_after(trial.curve, plan.limits):  # it was trained where other limits, or none, held

@@ -52,11 +52,18 @@ class Figure2:
         rows: Any = record.frame.itertuples()
         terms = tuple(
             LayerTerm(
-                int(row.layer), _channels(row.channels_i), _channels(row.channels_j), row.low, row.high, row.r,
-                row.distance, row.kernel, row.weight,
+                int(row.layer),
+                _channels(row.channels_i),
+                _channels(row.channels_j),
+                row.low,
+                row.high,
+                row.r,
+                row.distance,
+                row.kernel,
+                row.weight,
             )
             for row in rows
-        )  # fmt: skip
+        )
         return KernelInfo(terms, float(record.facts["omega"]), float(record.facts["total"]))
 
     def claims(self, record: Record) -> tuple[Verdict, ...]:

@@ -39,9 +39,24 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**32 - 1  # of a search
 STEP_COLUMNS = [
-    "stage", "substage", "step", "f", "status", "val_acc", "t_tr", "n_params", "seconds", "architecture", "lr",
-    "weight_decay", "batch_size", "mu", "sigma", "ei", "config",
-]  # fmt: skip
+    "stage",
+    "substage",
+    "step",
+    "f",
+    "status",
+    "val_acc",
+    "t_tr",
+    "n_params",
+    "seconds",
+    "architecture",
+    "lr",
+    "weight_decay",
+    "batch_size",
+    "mu",
+    "sigma",
+    "ei",
+    "config",
+]
 
 
 @dataclass(frozen=True)

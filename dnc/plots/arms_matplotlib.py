@@ -36,9 +36,16 @@ def _points(axis: Axes, panel: Panel, first: bool) -> None:
             axis.plot([x], [final], marker, color=color, markersize=4.4, markeredgecolor=PAPER, markeredgewidth=0.4)
         if len(group.final) > 1:
             axis.errorbar(
-                middle + 0.27, group.mean, yerr=group.spread, color=color, marker="_", markersize=7,
-                markeredgewidth=2, linewidth=1.3, zorder=4,
-            )  # fmt: skip
+                middle + 0.27,
+                group.mean,
+                yerr=group.spread,
+                color=color,
+                marker="_",
+                markersize=7,
+                markeredgewidth=2,
+                linewidth=1.3,
+                zorder=4,
+            )
     axis.set_title(wc_label(panel.wc))
     axis.set_xlim(-0.6, len(panel.groups) - 0.4)
     axis.set_xticks(range(len(panel.groups)), [g.label for g in panel.groups], fontsize=SMALL_SIZE)

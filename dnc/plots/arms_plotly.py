@@ -22,10 +22,13 @@ def draw(info: ArmsInfo) -> go.Figure:
 
     columns = len(info.panels)
     figure = make_subplots(
-        rows=2, cols=columns, row_heights=(0.55, 0.45), vertical_spacing=0.17,
+        rows=2,
+        cols=columns,
+        row_heights=(0.55, 0.45),
+        vertical_spacing=0.17,
         horizontal_spacing=min(0.07, 0.2 / columns),
         subplot_titles=[f"<b>{subscripted('w_c')} = {panel.wc:g}</b>" for panel in info.panels],
-    )  # fmt: skip
+    )
     figure.update_annotations(font={"size": 13, "color": INK})
     for column, panel in enumerate(info.panels, 1):
         _points(figure, panel, column)
@@ -34,14 +37,28 @@ def draw(info: ArmsInfo) -> go.Figure:
     figure.update_yaxes(title_text="best f so far", row=2, col=1)
     lines = len(info.caption)
     figure.add_annotation(
-        text=subscripted(markup("\n".join(info.caption))), xref="paper", x=0, xanchor="left", yref="paper", y=0,
-        yanchor="top", yshift=-48, align="left", showarrow=False, font={"size": SMALL, "color": MUTED},
-    )  # fmt: skip
+        text=subscripted(markup("\n".join(info.caption))),
+        xref="paper",
+        x=0,
+        xanchor="left",
+        yref="paper",
+        y=0,
+        yanchor="top",
+        yshift=-48,
+        align="left",
+        showarrow=False,
+        font={"size": SMALL, "color": MUTED},
+    )
     figure.update_layout(
-        template=plotly_template(), title=TITLE, width=max(WIDTH, 300 * columns),
-        height=560 + LINE * lines, margin_t=78, margin_b=64 + LINE * lines,
-        hovermode="closest", showlegend=False,
-    )  # fmt: skip
+        template=plotly_template(),
+        title=TITLE,
+        width=max(WIDTH, 300 * columns),
+        height=560 + LINE * lines,
+        margin_t=78,
+        margin_b=64 + LINE * lines,
+        hovermode="closest",
+        showlegend=False,
+    )
     return figure
 
 
@@ -53,9 +70,16 @@ def _points(figure: go.Figure, panel: Panel, column: int) -> None:
     figure.update_yaxes(tickformat=_format(min(values, default=0.0), max(values, default=0.0)), row=1, col=column)
     labels = [f'<span style="color:{arm_text_color(group.arm)}">{markup(group.label)}</span>' for group in panel.groups]
     figure.update_xaxes(
-        range=[-0.6, len(labels) - 0.4], tickvals=list(range(len(labels))), ticktext=labels, tickangle=0,
-        tickfont_size=SMALL, ticks="", showgrid=False, row=1, col=column,
-    )  # fmt: skip
+        range=[-0.6, len(labels) - 0.4],
+        tickvals=list(range(len(labels))),
+        ticktext=labels,
+        tickangle=0,
+        tickfont_size=SMALL,
+        ticks="",
+        showgrid=False,
+        row=1,
+        col=column,
+    )
 
 
 def _marks(group: Group, middle: int) -> list[Any]:
@@ -74,27 +98,41 @@ def _marks(group: Group, middle: int) -> list[Any]:
 
     marks = [
         go.Scatter(
-            x=joined_x, y=joined_y, mode="lines", line={"color": color, "width": 1}, opacity=0.35, hoverinfo="skip",
+            x=joined_x,
+            y=joined_y,
+            mode="lines",
+            line={"color": color, "width": 1},
+            opacity=0.35,
+            hoverinfo="skip",
         ),
         go.Scatter(
-            x=[v - 0.28 for v in x], y=group.stage1, customdata=group.seeds,
-            hovertemplate=hover("after stage 1"), **common,
+            x=[v - 0.28 for v in x],
+            y=group.stage1,
+            customdata=group.seeds,
+            hovertemplate=hover("after stage 1"),
+            **common,
             marker={"color": PAPER, "size": 6, "symbol": symbol, "line": {"color": color, "width": 1.4}},
         ),
         go.Scatter(
-            x=x, y=group.final, customdata=group.seeds, hovertemplate=hover("after stage 3"), **common,
+            x=x,
+            y=group.final,
+            customdata=group.seeds,
+            hovertemplate=hover("after stage 3"),
+            **common,
             marker={"color": color, "size": 8, "symbol": symbol, "line": {"color": PAPER, "width": 0.5}},
         ),
-    ]  # fmt: skip
+    ]
     if n > 1:
         marks.append(
             go.Scatter(
-                x=[middle + 0.27], y=[group.mean], **common,
+                x=[middle + 0.27],
+                y=[group.mean],
+                **common,
                 error_y={"array": [group.spread], "thickness": 2, "width": 0, "color": color},
                 marker={"symbol": "line-ew", "size": 13, "line": {"width": 3, "color": color}},
                 hovertemplate=f"{name}<br>mean f = %{{y:.4f}} ± {group.spread:.4f} ({n} seeds)<extra></extra>",
             )
-        )  # fmt: skip
+        )
     return marks
 
 
@@ -105,23 +143,40 @@ def _curves(figure: go.Figure, panel: Panel, info: ArmsInfo, column: int) -> Non
         name = markup(group.name)
         figure.add_trace(
             go.Scatter(
-                x=list(range(1, info.length + 1)), y=group.curve, mode="lines", name=name, text=info.positions,
-                line={"color": ARM_COLORS[group.arm], "width": 2, "shape": "hvh"}, legendgroup=group.arm,
+                x=list(range(1, info.length + 1)),
+                y=group.curve,
+                mode="lines",
+                name=name,
+                text=info.positions,
+                line={"color": ARM_COLORS[group.arm], "width": 2, "shape": "hvh"},
+                legendgroup=group.arm,
                 hovertemplate=f"{name}<br>%{{text}}: best f so far = %{{y:.4f}}<extra></extra>",
             ),
-            row=2, col=column,
-        )  # fmt: skip
+            row=2,
+            col=column,
+        )
     # after the traces: plotly leaves empty subplots out
     figure.add_vrect(*info.shaded, fillcolor=GRID, opacity=0.6, line_width=0, layer="below", row=2, col=column)  # type: ignore[arg-type]
     for x, stage in info.stage_names:
         figure.add_annotation(
-            x=x, y=1.0, yref="y domain", yanchor="bottom", text=stage, showarrow=False,
-            font={"size": SMALL, "color": MUTED}, row=2, col=column,
-        )  # fmt: skip
+            x=x,
+            y=1.0,
+            yref="y domain",
+            yanchor="bottom",
+            text=stage,
+            showarrow=False,
+            font={"size": SMALL, "color": MUTED},
+            row=2,
+            col=column,
+        )
     figure.update_xaxes(
-        range=[0.5, info.length + 0.5], tickvals=[x for x, _ in info.ticks], ticktext=[text for _, text in info.ticks],
-        title_text="trials in the stage", row=2, col=column,
-    )  # fmt: skip
+        range=[0.5, info.length + 0.5],
+        tickvals=[x for x, _ in info.ticks],
+        ticktext=[text for _, text in info.ticks],
+        title_text="trials in the stage",
+        row=2,
+        col=column,
+    )
     ends = panel.curve_range(info.trials)
     figure.update_yaxes(range=ends, tickformat=_format(*ends), row=2, col=column)
 

@@ -39,8 +39,10 @@ def draw(info: KernelInfo) -> Picture:
         figure.suptitle(
             rf"Similarity of $x_i$ = {info.names[0]} and $x_j$ = {info.names[1]}:  "
             rf"$\sigma(x_i, x_j)$ = {info.total:.3f}",
-            x=0.01, ha="left", fontweight="bold",
-        )  # fmt: skip
+            x=0.01,
+            ha="left",
+            fontweight="bold",
+        )
     return figure
 
 
@@ -59,9 +61,12 @@ def _channels(axis: Axes, info: KernelInfo) -> None:
             missing = "$x_i$" if term.channels_i is None else "$x_j$"
             side = term.free_side
             axis.annotate(
-                f"absent in {missing}", (term.low if side == "left" else term.high, row - 0.26), ha=side,
-                color=MUTED, fontsize=SMALL_SIZE,
-            )  # fmt: skip
+                f"absent in {missing}",
+                (term.low if side == "left" else term.high, row - 0.26),
+                ha=side,
+                color=MUTED,
+                fontsize=SMALL_SIZE,
+            )
     low, high = info.channel_range
     axis.set_xscale("log", base=2)
     axis.set_xlim(low / 1.25, high * 1.25)

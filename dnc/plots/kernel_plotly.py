@@ -42,32 +42,45 @@ def draw(info: KernelInfo) -> go.Figure:
     low, high = info.channel_range
     bounds = list(info.bounds)
     figure.update_xaxes(
-        type="log", range=[log10(low / 1.25), log10(high * 1.25)], tickvals=bounds,
-        ticktext=[f"{b:g}" for b in bounds], title_text="from l<sub>k</sub> to u<sub>k</sub> (log scale)", col=1,
-    )  # fmt: skip
+        type="log",
+        range=[log10(low / 1.25), log10(high * 1.25)],
+        tickvals=bounds,
+        ticktext=[f"{b:g}" for b in bounds],
+        title_text="from l<sub>k</sub> to u<sub>k</sub> (log scale)",
+        col=1,
+    )
     formula = f"{omega:g} (|x<sub>ik</sub> − x<sub>jk</sub>| / (u<sub>k</sub> − l<sub>k</sub>))<sup>r<sub>k</sub></sup>"
     figure.update_xaxes(range=[0, omega * 1.3], tickvals=[0, omega / 2, omega], title_text=formula, col=2)
     figure.update_xaxes(range=[0, 1.3], tickvals=[0, 0.5, 1], title_text="exp(−d<sub>k</sub><sup>2</sup> / 2)", col=3)
     figure.update_xaxes(
-        range=[0, max(0.5, total + 0.16)], nticks=5,
-        title_text=f"s<sub>k</sub> = {info.terms[0].weight:.3f} for every layer", col=4,
-    )  # fmt: skip
+        range=[0, max(0.5, total + 0.16)],
+        nticks=5,
+        title_text=f"s<sub>k</sub> = {info.terms[0].weight:.3f} for every layer",
+        col=4,
+    )
     figure.update_xaxes(title_font_size=SMALL)
     every = -(-n // LAYERS_LABELLED)
     labelled = range(0, n, every)
     figure.update_yaxes(
-        range=[n - 0.5, -0.75], tickvals=list(labelled), ticktext=[f"conv layer {k + 1}" for k in labelled],
-        ticks="", showgrid=False,
-    )  # fmt: skip
+        range=[n - 0.5, -0.75],
+        tickvals=list(labelled),
+        ticktext=[f"conv layer {k + 1}" for k in labelled],
+        ticks="",
+        showgrid=False,
+    )
     figure.update_yaxes(showline=False, col=1)
     title = (
         f"Similarity of {X_I} = {info.names[0]} and {X_J} = {info.names[1]}:  σ({X_I}, {X_J}) = <b>{info.total:.3f}</b>"
     )
     figure.update_layout(
-        template=plotly_template(), height=206 + 50 * n,
+        template=plotly_template(),
+        height=206 + 50 * n,
         title={"text": title, "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 36}},
-        margin_t=100, margin_b=64, hovermode="closest", bargap=0,
-    )  # fmt: skip
+        margin_t=100,
+        margin_b=64,
+        hovermode="closest",
+        bargap=0,
+    )
     return figure
 
 
@@ -110,11 +123,14 @@ def _channels(figure: go.Figure, info: KernelInfo) -> None:
             text=[f"absent in {X_I if term.channels_i is None else X_J}" for _, term in absent],
             # plotly's position is that of the text as seen from its point
             textposition=["middle right" if term.free_side == "left" else "middle left" for _, term in absent],
-            mode="text", textfont={"color": MUTED, "size": SMALL},
-            hoverinfo="skip", showlegend=False,
+            mode="text",
+            textfont={"color": MUTED, "size": SMALL},
+            hoverinfo="skip",
+            showlegend=False,
         ),
-        row=1, col=1,
-    )  # fmt: skip
+        row=1,
+        col=1,
+    )
     for net, (name, color, symbol, position) in enumerate(
         ((X_I, NET_I, "circle", "top center"), (X_J, NET_J, "square", "bottom center"))
     ):
@@ -122,23 +138,41 @@ def _channels(figure: go.Figure, info: KernelInfo) -> None:
         members = [(row, term, channels) for row, term, channels in members if channels is not None]
         figure.add_trace(
             go.Scatter(
-                x=[channels for *_, channels in members], y=[row for row, *_ in members], name=name,
-                text=[str(channels) for *_, channels in members], mode="markers+text", textposition=position,
-                textfont={"color": color, "size": SMALL}, marker={"color": color, "size": 9, "symbol": symbol},
-                hovertext=[_hover(term, info) for _, term, _ in members], hoverinfo="text", showlegend=False,
+                x=[channels for *_, channels in members],
+                y=[row for row, *_ in members],
+                name=name,
+                text=[str(channels) for *_, channels in members],
+                mode="markers+text",
+                textposition=position,
+                textfont={"color": color, "size": SMALL},
+                marker={"color": color, "size": 9, "symbol": symbol},
+                hovertext=[_hover(term, info) for _, term, _ in members],
+                hoverinfo="text",
+                showlegend=False,
             ),
-            row=1, col=1,
-        )  # fmt: skip
+            row=1,
+            col=1,
+        )
 
 
 def _bar(info: KernelInfo, values: list[float], **options: Any) -> go.Bar:
     import plotly.graph_objects as go
 
     return go.Bar(
-        x=values, y=list(range(len(values))), width=BAR, orientation="h", text=[f"{v:.3f}" for v in values],
-        textangle=0, cliponaxis=False, insidetextfont_color=PAPER, outsidetextfont_color=INK,
-        hovertext=[_hover(term, info) for term in info.terms], hoverinfo="text", showlegend=False, **options,
-    )  # fmt: skip
+        x=values,
+        y=list(range(len(values))),
+        width=BAR,
+        orientation="h",
+        text=[f"{v:.3f}" for v in values],
+        textangle=0,
+        cliponaxis=False,
+        insidetextfont_color=PAPER,
+        outsidetextfont_color=INK,
+        hovertext=[_hover(term, info) for term in info.terms],
+        hoverinfo="text",
+        showlegend=False,
+        **options,
+    )
 
 
 def _bars(figure: go.Figure, info: KernelInfo, column: int, values: list[float]) -> None:
@@ -160,11 +194,17 @@ def _contributions(figure: go.Figure, info: KernelInfo) -> None:
     outside = [(beside, row) for row, beside in enumerate(info.beside) if beside is not None]
     figure.add_trace(
         go.Scatter(
-            x=[x for x, _ in outside], y=[row for _, row in outside], text=[f"{parts[row]:.3f}" for _, row in outside],
-            mode="text", textposition="middle right", hoverinfo="skip", showlegend=False,
+            x=[x for x, _ in outside],
+            y=[row for _, row in outside],
+            text=[f"{parts[row]:.3f}" for _, row in outside],
+            mode="text",
+            textposition="middle right",
+            hoverinfo="skip",
+            showlegend=False,
         ),
-        row=1, col=4,
-    )  # fmt: skip
+        row=1,
+        col=4,
+    )
     quiet = {"mode": "lines", "hoverinfo": "skip", "showlegend": False}
     ends = [end for _, end in pairwise(info.sums)][:-1]
     stairs_x = [x for end in ends for x in (end, end, None)]
@@ -172,11 +212,14 @@ def _contributions(figure: go.Figure, info: KernelInfo) -> None:
     figure.add_trace(go.Scatter(x=stairs_x, y=stairs_y, line={"color": MUTED, "width": 1}, **quiet), row=1, col=4)
     figure.add_trace(
         go.Scatter(
-            x=[total, total], y=[-0.45, len(parts) - 0.5], line={"color": COMPUTED, "width": 1.2, "dash": "4px,3px"},
+            x=[total, total],
+            y=[-0.45, len(parts) - 0.5],
+            line={"color": COMPUTED, "width": 1.2, "dash": "4px,3px"},
             **quiet,
         ),
-        row=1, col=4,
-    )  # fmt: skip
+        row=1,
+        col=4,
+    )
     figure.add_annotation(
         x=total,
         y=-0.6,

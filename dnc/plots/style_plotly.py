@@ -26,9 +26,17 @@ def plotly_template() -> go.layout.Template:
     import plotly.graph_objects as go
 
     axis = {
-        "showgrid": True, "gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "showline": True,
-        "ticks": "outside", "tickcolor": MUTED, "ticklen": 4, "automargin": True, "title": {"standoff": 8},
-    }  # fmt: skip
+        "showgrid": True,
+        "gridcolor": GRID,
+        "zeroline": False,
+        "linecolor": MUTED,
+        "showline": True,
+        "ticks": "outside",
+        "tickcolor": MUTED,
+        "ticklen": 4,
+        "automargin": True,
+        "title": {"standoff": 8},
+    }
     layout = go.Layout(
         font={"family": ", ".join(FONTS), "size": 12, "color": INK},
         title={"font": {"size": 15}, "x": 0.0, "xref": "paper", "xanchor": "left"},

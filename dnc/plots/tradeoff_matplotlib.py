@@ -61,13 +61,23 @@ def _lines(axes: Axes, info: TradeoffInfo) -> None:
     for i, line in enumerate(info.lines):
         winners = i == 0
         axes.plot(
-            line.x, line.y, color=color, lw=1.6 if winners else 0.8, alpha=1 if winners else 0.45, zorder=2,
+            line.x,
+            line.y,
+            color=color,
+            lw=1.6 if winners else 0.8,
+            alpha=1 if winners else 0.45,
+            zorder=2,
             label="equal f" if winners else None,
-        )  # fmt: skip
+        )
         axes.annotate(
-            f"f = {line.f:.3g}", (line.x[0], line.y[0]), xytext=(2, 2), textcoords="offset points",
-            fontsize=SMALL_SIZE, color=color, clip_on=True,
-        )  # fmt: skip
+            f"f = {line.f:.3g}",
+            (line.x[0], line.y[0]),
+            xytext=(2, 2),
+            textcoords="offset points",
+            fontsize=SMALL_SIZE,
+            color=color,
+            clip_on=True,
+        )
     front = [(points.x[i], points.y[i]) for i in points.pareto]
     # a step and not a straight line: between two trials of the front nothing better than the cheaper one is known
     axes.step(
@@ -83,18 +93,41 @@ def _points(axes: Axes, info: TradeoffInfo) -> None:
         members = [i for i, s in enumerate(points.stage) if s == stage]
         if members:
             axes.scatter(
-                [points.x[i] for i in members], [points.y[i] for i in members], c=[rank[i] for i in members], s=26,
-                cmap=shades, vmin=1, vmax=len(rank), marker=marker, edgecolors=PAPER, linewidths=0.5, zorder=3,
+                [points.x[i] for i in members],
+                [points.y[i] for i in members],
+                c=[rank[i] for i in members],
+                s=26,
+                cmap=shades,
+                vmin=1,
+                vmax=len(rank),
+                marker=marker,
+                edgecolors=PAPER,
+                linewidths=0.5,
+                zorder=3,
                 label=f"stage {stage}",
-            )  # fmt: skip
+            )
     axes.scatter(
-        [points.x[i] for i in points.winners], [points.y[i] for i in points.winners], s=75, marker="o",
-        facecolors="none", edgecolors=INK, linewidths=0.9, zorder=3.5, label="wins at some $w_c$",
-    )  # fmt: skip
+        [points.x[i] for i in points.winners],
+        [points.y[i] for i in points.winners],
+        s=75,
+        marker="o",
+        facecolors="none",
+        edgecolors=INK,
+        linewidths=0.9,
+        zorder=3.5,
+        label="wins at some $w_c$",
+    )
     axes.scatter(
-        [points.x[info.winner]], [points.y[info.winner]], s=190, marker="*", color=wc_color(info.wc),
-        edgecolors=PAPER, linewidths=0.9, zorder=4, label="wins at this $w_c$",
-    )  # fmt: skip
+        [points.x[info.winner]],
+        [points.y[info.winner]],
+        s=190,
+        marker="*",
+        color=wc_color(info.wc),
+        edgecolors=PAPER,
+        linewidths=0.9,
+        zorder=4,
+        label="wins at this $w_c$",
+    )
 
 
 def _math(text: str) -> str:

@@ -53,12 +53,19 @@ def draw_slider(infos: Sequence[TradeoffInfo], active: int = 0, height: int = 52
     figure.frames = frames
     figure.update_layout(
         margin_b=116,
-        sliders=[{
-            "active": active, "steps": steps, "pad": {"t": 56},
-            "currentvalue": {"prefix": subscripted("w_c = "), "font": {"color": INK, "size": 13}},
-            "ticklen": 0, "minorticklen": 0, "bordercolor": MUTED, "font": {"color": "rgba(0,0,0,0)"},
-        }],
-    )  # fmt: skip
+        sliders=[
+            {
+                "active": active,
+                "steps": steps,
+                "pad": {"t": 56},
+                "currentvalue": {"prefix": subscripted("w_c = "), "font": {"color": INK, "size": 13}},
+                "ticklen": 0,
+                "minorticklen": 0,
+                "bordercolor": MUTED,
+                "font": {"color": "rgba(0,0,0,0)"},
+            }
+        ],
+    )
     return figure
 
 
@@ -68,9 +75,11 @@ def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
     no_hover = {"hoverinfo": "skip"}
     line = {"type": "scatter", "mode": "lines"} | no_hover
     front = {
-        "x": [points.x[i] for i in points.pareto], "y": [points.y[i] for i in points.pareto], "name": "Pareto front",
+        "x": [points.x[i] for i in points.pareto],
+        "y": [points.y[i] for i in points.pareto],
+        "name": "Pareto front",
         "line": {"shape": "hv", "dash": "6px,3px", "width": 1.2, "color": MUTED},
-    }  # fmt: skip
+    }
     drawn: list[dict[str, Any]] = [
         line | front,
         line | {"name": "equal f", "line": {"width": 1}, "opacity": 0.45, "showlegend": False},
@@ -80,33 +89,63 @@ def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
     ]
     for stage, symbol in STAGE_SYMBOLS.items():
         members = _of_stage(info, stage)
-        drawn.append({
-            "type": "scatter", "mode": "markers", "showlegend": False, "legendgroup": f"stage {stage}",
-            "x": [points.x[i] for i in members], "y": [points.y[i] for i in members],
-            "text": [markup(points.text[i]) for i in members], "hovertemplate": HOVER,
-            "marker": {
-                "symbol": symbol, "size": 9, "line": {"width": 0.8, "color": PAPER}, "cmin": 1, "cmax": len(points.x),
-                "colorscale": [[0, BEST_RANK], [1, WORST_RANK]],
-            },
-        })  # fmt: skip
-    drawn.append({
-        "type": "scatter", "mode": "markers", "name": subscripted("wins at some w_c"),
-        "x": [points.x[i] for i in points.winners], "y": [points.y[i] for i in points.winners],
-        "marker": {"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 1.4}}, **no_hover,
-    })  # fmt: skip
-    drawn.append({
-        "type": "scatter", "mode": "markers", "name": subscripted("wins at this w_c"), "hovertemplate": HOVER,
-        "marker": {"symbol": "star", "size": 20, "line": {"width": 1.4, "color": PAPER}},
-    })  # fmt: skip
+        drawn.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "showlegend": False,
+                "legendgroup": f"stage {stage}",
+                "x": [points.x[i] for i in members],
+                "y": [points.y[i] for i in members],
+                "text": [markup(points.text[i]) for i in members],
+                "hovertemplate": HOVER,
+                "marker": {
+                    "symbol": symbol,
+                    "size": 9,
+                    "line": {"width": 0.8, "color": PAPER},
+                    "cmin": 1,
+                    "cmax": len(points.x),
+                    "colorscale": [[0, BEST_RANK], [1, WORST_RANK]],
+                },
+            }
+        )
+    drawn.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": subscripted("wins at some w_c"),
+            "x": [points.x[i] for i in points.winners],
+            "y": [points.y[i] for i in points.winners],
+            "marker": {"symbol": "circle-open", "size": 16, "color": INK, "line": {"width": 1.4}},
+            **no_hover,
+        }
+    )
+    drawn.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": subscripted("wins at this w_c"),
+            "hovertemplate": HOVER,
+            "marker": {"symbol": "star", "size": 20, "line": {"width": 1.4, "color": PAPER}},
+        }
+    )
     for index, values in wc_updates(info).items():
         for key, value in values.items():
             _put(drawn[index], key, value)
     for stage, symbol in STAGE_SYMBOLS.items():  # the legend's marks: in one colour, not in that of some rank
-        drawn.append({
-            "type": "scatter", "mode": "markers", "name": f"stage {stage}", "legendgroup": f"stage {stage}",
-            "x": [None], "y": [None], "showlegend": stage in points.stage, "legendrank": 990,
-            "marker": {"symbol": symbol, "size": 9, "color": BEST_RANK},
-        })  # fmt: skip
+        drawn.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": f"stage {stage}",
+                "legendgroup": f"stage {stage}",
+                "x": [None],
+                "y": [None],
+                "showlegend": stage in points.stage,
+                "legendrank": 990,
+                "marker": {"symbol": symbol, "size": 9, "color": BEST_RANK},
+            }
+        )
     return drawn
 
 
@@ -120,18 +159,25 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
     starts = [(line.x[0], line.y[0]) for line in info.lines]
     updates: dict[int, dict[str, Any]] = {
         LINES: {
-            "x": _joined([line.x for line in others]), "y": _joined([line.y for line in others]), "line.color": color,
+            "x": _joined([line.x for line in others]),
+            "y": _joined([line.y for line in others]),
+            "line.color": color,
         },
         BEST_LINE: {"x": list(best.x), "y": list(best.y), "line.color": color},
         LABELS: {
-            "x": [x for x, _ in starts], "y": [y for _, y in starts], "text": [f"f = {v.f:.3g}" for v in info.lines],
+            "x": [x for x, _ in starts],
+            "y": [y for _, y in starts],
+            "text": [f"f = {v.f:.3g}" for v in info.lines],
             "textfont.color": color,
         },
         WINNER: {
-            "x": [points.x[winner]], "y": [points.y[winner]], "text": [markup(points.text[winner])],
-            "customdata": [info.f[winner]], "marker.color": color,
+            "x": [points.x[winner]],
+            "y": [points.y[winner]],
+            "text": [markup(points.text[winner])],
+            "customdata": [info.f[winner]],
+            "marker.color": color,
         },
-    }  # fmt: skip
+    }
     for stage, index in zip(STAGE_SYMBOLS, STAGES, strict=True):
         members = _of_stage(info, stage)
         updates[index] = {
@@ -145,20 +191,26 @@ def layout(info: TradeoffInfo, height: int = 460) -> dict[str, Any]:
     """plotly's layout as plain data."""
     points = info.points
     return {
-        "template": plotly_template(), "height": height, "title": {"text": subscripted(info.title)},
+        "template": plotly_template(),
+        "height": height,
+        "title": {"text": subscripted(info.title)},
         "hovermode": "closest",
-        "xaxis": _axis(points.x_axis), "yaxis": _axis(points.y_axis),
+        "xaxis": _axis(points.x_axis),
+        "yaxis": _axis(points.y_axis),
         "legend": {"title": {"text": "darker: smaller f", "font": {"size": 12}}, "itemsizing": "trace"},
-    }  # fmt: skip
+    }
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
     ends = [axis.low, axis.high]
     return {
-        "title": {"text": subscripted(axis.label)}, "type": "log" if axis.log else "linear",
+        "title": {"text": subscripted(axis.label)},
+        "type": "log" if axis.log else "linear",
         "range": [log10(v) for v in ends] if axis.log else ends,
-        "tickmode": "array", "tickvals": list(axis.ticks), "ticktext": list(axis.tick_text),
-    }  # fmt: skip
+        "tickmode": "array",
+        "tickvals": list(axis.ticks),
+        "ticktext": list(axis.tick_text),
+    }
 
 
 def _of_stage(info: TradeoffInfo, stage: int) -> list[int]:

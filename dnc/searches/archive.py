@@ -78,8 +78,9 @@ def _rebuilt(store: TrialStore, search: str, row: Mapping[str, Any]) -> SearchRe
         raise StoreError(f"search {search!r} was stopped before its first trial: run it again")
     visits = tuple(_visit_from_row(r) for r in store.visits(search))
     objective = Objective(spec["wc"], spec["penalty"], facts["references"][spec["penalty"]])
-    return SearchResult(search, spec, facts, space_from_dict(spec["space"]), objective, visits, row["status"],
-                        store=store)  # fmt: skip
+    return SearchResult(
+        search, spec, facts, space_from_dict(spec["space"]), objective, visits, row["status"], store=store
+    )
 
 
 def _visit_from_row(row: Mapping[str, Any]) -> Visit:

@@ -64,10 +64,13 @@ class MultiProgress:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(
-                total=sum(new), unit="trial", dynamic_ncols=True, file=sys.stderr,
+                total=sum(new),
+                unit="trial",
+                dynamic_ncols=True,
+                file=sys.stderr,
                 mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants fewer lines
                 bar_format="{percentage:3.0f}% |{bar}| {elapsed} {postfix}",
-            )  # fmt: skip
+            )
 
     def update(self, index: int, done: int, total: int, cached: int) -> None:
         """Search `index` has done so many of its steps, so many of them by looking up."""

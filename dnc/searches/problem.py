@@ -89,9 +89,20 @@ class Problem:
         stop: threading.Event | None = None,
     ) -> None:
         self.settings = SearchSettings(
-            wc=wc, penalty=penalty, reference=reference, epochs=epochs, optimizer=optimizer, transform=transform, xi=xi,
-            noise=noise, batch=batch, method=method, early_stop=early_stop, seed=seed, train_seed=train_seed,
-        )  # fmt: skip
+            wc=wc,
+            penalty=penalty,
+            reference=reference,
+            epochs=epochs,
+            optimizer=optimizer,
+            transform=transform,
+            xi=xi,
+            noise=noise,
+            batch=batch,
+            method=method,
+            early_stop=early_stop,
+            seed=seed,
+            train_seed=train_seed,
+        )
         self.resources = Resources(
             store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
         )
@@ -115,9 +126,15 @@ class Problem:
             return self._injected_study(space, settings, self._evaluate)
         seen = check_study(self.data, space, settings, self.resources)
         return make_study(
-            seen, space, settings, self.resources, self._opened,
-            history=self.history, stopped=self.stop.is_set, observer=self.observer,
-        )  # fmt: skip
+            seen,
+            space,
+            settings,
+            self.resources,
+            self._opened,
+            history=self.history,
+            stopped=self.stop.is_set,
+            observer=self.observer,
+        )
 
     def _injected_study(self, space: Space, settings: SearchSettings, evaluate: TrialFunction) -> Study:
         evaluator = InjectedEvaluator(

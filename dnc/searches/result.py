@@ -84,7 +84,7 @@ class SearchResult:
     >>> data = dnc.load_data("digits", n_train=200, n_val=100)
     >>> result = dnc.search(data, dnc.MLPSpace(nodes=(8, 32)), wc=0.1, penalty="n_params", epochs=1,
     ...                     n1=2, n2=1, workers=0, progress=False)
-    >>> result.best.f == result.trials.f.min()
+    >>> bool(result.best.f == result.trials.f.min())
     True
     >>> cheaper = result.rescore(wc=100)  # the same trials under another w_c: trains nothing
     >>> bool(cheaper.best.n_params <= result.best.n_params)

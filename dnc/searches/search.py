@@ -132,10 +132,24 @@ def search(
     True
     """
     settings = SearchSettings(
-        wc=wc, penalty=penalty, reference=reference, epochs=epochs, n1=n1, n2=n2, n3=n3, stage2_order=stage2_order,
-        optimizer=optimizer, transform=transform, xi=xi, noise=noise, batch=batch, method=method,
-        early_stop=early_stop, seed=seed, train_seed=train_seed,
-    )  # fmt: skip
+        wc=wc,
+        penalty=penalty,
+        reference=reference,
+        epochs=epochs,
+        n1=n1,
+        n2=n2,
+        n3=n3,
+        stage2_order=stage2_order,
+        optimizer=optimizer,
+        transform=transform,
+        xi=xi,
+        noise=noise,
+        batch=batch,
+        method=method,
+        early_stop=early_stop,
+        seed=seed,
+        train_seed=train_seed,
+    )
     resources = Resources(
         store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
     )

@@ -24,7 +24,7 @@ FLOOR_WITHOUT_DATA = 1e-6  # least value whose logarithm is modelled, where the 
 class Observer(Protocol):
     """Is told of every finished step of a search."""
 
-    def __call__(self, visit: Visit) -> None: ...
+    def __call__(self, visit: Visit, /) -> None: ...
 
 
 def ignore(visit: Visit) -> None:

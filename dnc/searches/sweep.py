@@ -66,11 +66,21 @@ class Sweep:
         for wc, result in self.results.items():
             best = result.best
             training = best.config.training
-            rows.append({
-                "wc": wc, "f": best.f, "val_acc": best.val_acc, "t_tr": best.t_tr, "n_params": best.n_params,
-                "architecture": str(best.config.arch), "lr": training.lr, "weight_decay": training.weight_decay,
-                "batch_size": training.batch_size, "stage": best.stage, "search_cost": result.search_cost,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "wc": wc,
+                    "f": best.f,
+                    "val_acc": best.val_acc,
+                    "t_tr": best.t_tr,
+                    "n_params": best.n_params,
+                    "architecture": str(best.config.arch),
+                    "lr": training.lr,
+                    "weight_decay": training.weight_decay,
+                    "batch_size": training.batch_size,
+                    "stage": best.stage,
+                    "search_cost": result.search_cost,
+                }
+            )
         return pd.DataFrame(rows)
 
     @property
@@ -145,10 +155,23 @@ def sweep(
     True
     """
     settings = SearchSettings(
-        penalty=penalty, reference=reference, epochs=epochs, n1=n1, n2=n2, n3=n3,
-        stage2_order=stage2_order, optimizer=optimizer, transform=transform, xi=xi, noise=noise, batch=batch,
-        method=method, early_stop=early_stop, seed=seed, train_seed=train_seed,
-    )  # fmt: skip
+        penalty=penalty,
+        reference=reference,
+        epochs=epochs,
+        n1=n1,
+        n2=n2,
+        n3=n3,
+        stage2_order=stage2_order,
+        optimizer=optimizer,
+        transform=transform,
+        xi=xi,
+        noise=noise,
+        batch=batch,
+        method=method,
+        early_stop=early_stop,
+        seed=seed,
+        train_seed=train_seed,
+    )
     resources = Resources(
         store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
     )
@@ -185,9 +208,14 @@ def run_sweep(
             earlier = [v.trial for v in merge(list(results.values())).visits] if share_history and results else []
             wc = distinct[index]
             results[wc] = run_search(
-                data, space, replace(settings, wc=wc), shared,
-                history=earlier, progress=show if progress is True else progress, stop=stop,
-            )  # fmt: skip
+                data,
+                space,
+                replace(settings, wc=wc),
+                shared,
+                history=earlier,
+                progress=show if progress is True else progress,
+                stop=stop,
+            )
             return results[wc]
 
         with bar:

@@ -38,8 +38,8 @@ class TrialTable:
     def __init__(self, visits: Sequence[Visit]) -> None:
         first: dict[str, Visit] = {}
         for visit in visits:
-            known = first.setdefault(visit.trial.key, visit)
-            if visit.trial.ok and not known.trial.ok:  # another search trained what this one pruned
+            earlier = first.setdefault(visit.trial.key, visit)
+            if visit.trial.ok and not earlier.trial.ok:  # another search trained what this one pruned
                 first[visit.trial.key] = visit
         self.visits = tuple(first.values())
         self.val_acc = np.array([v.trial.val_acc if v.trial.ok else np.nan for v in self.visits])
@@ -66,12 +66,12 @@ class TrialTable:
             try:
                 self._columns[penalty] = np.array([v.trial.complexity(penalty) for v in self.visits], dtype=float)
             except KeyError:
-                known = [
+                recorded = [
                     m for m in METRICS if m in ("t_tr", "n_params") or all(m in v.trial.metrics for v in self.visits)
                 ]
                 raise ArgumentError(
                     f"penalty={penalty!r} was not recorded with these trials: choose one of "
-                    f"{', '.join(map(repr, known))}, or search again with penalty={penalty!r}"
+                    f"{', '.join(map(repr, recorded))}, or search again with penalty={penalty!r}"
                 ) from None
         return self._columns[penalty]
 

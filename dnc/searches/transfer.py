@@ -74,11 +74,22 @@ def transfer(
     """
     objective = result.objective
     given: dict[str, Any] = {
-        "wc": objective.wc if wc is None else wc, "penalty": objective.penalty if penalty is None else penalty,
-        "epochs": epochs, "n1": n1, "n2": n2, "n3": n3, "seed": seed, "train_seed": train_seed, "method": method,
-        "optimizer": optimizer, "transform": transform, "xi": xi, "noise": noise, "batch": batch,
+        "wc": objective.wc if wc is None else wc,
+        "penalty": objective.penalty if penalty is None else penalty,
+        "epochs": epochs,
+        "n1": n1,
+        "n2": n2,
+        "n3": n3,
+        "seed": seed,
+        "train_seed": train_seed,
+        "method": method,
+        "optimizer": optimizer,
+        "transform": transform,
+        "xi": xi,
+        "noise": noise,
+        "batch": batch,
         "early_stop": early_stop,
-    }  # fmt: skip
+    }
     own = {"reference": reference, "stage2_order": stage2_order}
     changed = {name: value for name, value in given.items() if value is not None}
     settings = replace(SearchSettings.from_dict(result.spec), **changed, **own)

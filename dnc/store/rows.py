@@ -25,13 +25,27 @@ from dnc.store.database import Database, as_real
 from dnc.store.integrity import TABLES, copy_store, damage
 from dnc.store.schema import now
 from dnc.store.search_table import SELECT, searches_frame
+from dnc.trial import TrialStatus
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TRAINING_COLUMNS = ("key", "config", "epochs", "status", "reason", "val_acc", "seconds", "curve", "machine", "created")
-VISIT_COLUMNS = ("stage", "step", "substage", "config", "status", "reason", "training", "timing", "n_params",
-                 "metrics", "mu", "sigma", "ei")  # fmt: skip
+VISIT_COLUMNS = (
+    "stage",
+    "step",
+    "substage",
+    "config",
+    "status",
+    "reason",
+    "training",
+    "timing",
+    "n_params",
+    "metrics",
+    "mu",
+    "sigma",
+    "ei",
+)
 
 
 class TrialStore(Database):
@@ -108,6 +122,29 @@ class TrialStore(Database):
         """The timing's fields as `Timing` names them, or None."""
         row = self._one("SELECT timing FROM timings WHERE key=?", key)
         return None if row is None else self._from_json(row[0])
+
+    def timing_or_failure(self, key: str, *trainings: str) -> tuple[dict[str, Any] | None, str | None]:
+        """The timing under `key`, and the key of its training's failure: one look-up before a config is timed.
+
+        Args:
+            key: of the timing.
+            trainings: keys of a training, as for `training`.
+
+        Returns:
+            The timing's fields, or None; and if the first of the trainings that is recorded has failed, its key, else
+            None.
+        """
+        marks = ",".join("?" * len(trainings))
+        rows = self._all(
+            "SELECT key, timing FROM timings WHERE key=? "
+            f"UNION ALL SELECT key, status FROM trainings WHERE key IN ({marks})",
+            key, *trainings,
+        )  # fmt: skip
+        value_of = dict(rows)
+        timing = value_of.pop(key, None)
+        first = next((training for training in trainings if training in value_of), None)
+        failed = first is not None and value_of[first] == TrialStatus.FAILED
+        return None if timing is None else self._from_json(timing), first if failed else None
 
     def add_timing(self, key: str, subject: Mapping[str, Any], timing: Mapping[str, Any]) -> dict[str, Any]:
         """Record a timing unless its key is there already; returns the one that now stands."""
@@ -188,11 +225,23 @@ class TrialStore(Database):
     def visits(self, search: str) -> list[dict[str, Any]]:
         """A search's steps in order, each joined with its training's record and its t_tr (None if not measured)."""
         columns = {
-            "stage": "v.stage", "step": "v.step", "substage": "v.substage", "training": "v.training",
-            "n_params": "v.n_params", "metrics": "v.metrics", "mu": "v.mu", "sigma": "v.sigma", "ei": "v.ei",
-            "config": "v.config", "status": "v.status", "reason": "v.reason", "val_acc": "t.val_acc",
-            "seconds": "coalesce(t.seconds, 0.0)", "curve": "coalesce(t.curve, '[]')", "t_tr": "c.t_tr",
-        }  # fmt: skip
+            "stage": "v.stage",
+            "step": "v.step",
+            "substage": "v.substage",
+            "training": "v.training",
+            "n_params": "v.n_params",
+            "metrics": "v.metrics",
+            "mu": "v.mu",
+            "sigma": "v.sigma",
+            "ei": "v.ei",
+            "config": "v.config",
+            "status": "v.status",
+            "reason": "v.reason",
+            "val_acc": "t.val_acc",
+            "seconds": "coalesce(t.seconds, 0.0)",
+            "curve": "coalesce(t.curve, '[]')",
+            "t_tr": "c.t_tr",
+        }
         rows = self._all(
             f"SELECT {','.join(columns.values())} FROM visits v"
             " LEFT JOIN trainings t ON t.key = v.training AND t.status = v.status"

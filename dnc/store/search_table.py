@@ -15,8 +15,20 @@ SELECT = (
     "SELECT id, spec, status, created, finished, (SELECT count(*) FROM visits WHERE search = id)"
     " FROM searches ORDER BY created, id"
 )
-COLUMNS = ("id", "data", "family", "penalty", "wc", "seed", "epochs", "optimizer", "visits", "status", "created",
-           "finished")  # fmt: skip
+COLUMNS = (
+    "id",
+    "data",
+    "family",
+    "penalty",
+    "wc",
+    "seed",
+    "epochs",
+    "optimizer",
+    "visits",
+    "status",
+    "created",
+    "finished",
+)
 
 
 def searches_frame(rows: Sequence[tuple[Any, ...]], name: str) -> pd.DataFrame:
@@ -31,8 +43,15 @@ def searches_frame(rows: Sequence[tuple[Any, ...]], name: str) -> pd.DataFrame:
     for search, text, status, created, finished, visits in rows:
         try:
             spec = json.loads(text)
-            facts = (spec["data"]["name"], spec["space"]["family"], spec["penalty"], spec["wc"], spec["seed"],
-                     spec["epochs"], spec["optimizer"])  # fmt: skip
+            facts = (
+                spec["data"]["name"],
+                spec["space"]["family"],
+                spec["penalty"],
+                spec["wc"],
+                spec["seed"],
+                spec["epochs"],
+                spec["optimizer"],
+            )
         except (KeyError, TypeError, IndexError, ValueError, RecursionError):
             raise StoreError(f"search {short_repr(search)} in {name} is damaged: restore a copy") from None
         table.append((search, *facts, visits, status, created, finished))

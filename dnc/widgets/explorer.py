@@ -66,6 +66,14 @@ class TradeoffExplorer(widgets.VBox):
     Raises:
         ArgumentError: the penalty was not recorded, or w_c is negative.
         SearchError: no trial has finished.
+
+    >>> import dnc
+    >>> data = dnc.load_data("digits", n_train=200, n_val=100)
+    >>> result = dnc.search(data, dnc.MLPSpace(nodes=(8, 32)), penalty="n_params", epochs=1, n1=2, n2=1, workers=0,
+    ...                     progress=False)
+    >>> explorer = dnc.TradeoffExplorer(result, wc=100)  # the last line of a cell shows it
+    >>> explorer.best == result.rescore(wc=100).best
+    True
     """
 
     def __init__(self, result: SearchResult, wc: float | None = None, penalty: str | None = None) -> None:
@@ -81,14 +89,18 @@ class TradeoffExplorer(widgets.VBox):
             self._points.setdefault(name, tradeoff_info(result, penalty=name).points)
         grid = wc_grid(tuple(self._points.values()), first.wc)
         self.slider = widgets.SelectionSlider(
-            options=[(f"{value:.3g}", value) for value in grid], value=first.wc, description="w_c",
-            layout=widgets.Layout(flex="1 1 320px", max_width="620px"), style={"description_width": "28px"},
+            options=[(f"{value:.3g}", value) for value in grid],
+            value=first.wc,
+            description="w_c",
+            layout=widgets.Layout(flex="1 1 320px", max_width="620px"),
+            style={"description_width": "28px"},
             continuous_update=True,
-        )  # fmt: skip
+        )
         self.choice = widgets.ToggleButtons(
-            options=[(METRICS[name].label, name) for name in self._points], value=first.penalty,
+            options=[(METRICS[name].label, name) for name in self._points],
+            value=first.penalty,
             style={"button_width": "auto"},
-        )  # fmt: skip
+        )
         self.figure = _Figure(draw(self.info))
         self._table = widgets.HTML(_table(self.info, self.result))
         self.slider.observe(self._changed, "value")
@@ -162,8 +174,16 @@ def _table(info: TradeoffInfo, result: SearchResult) -> str:
     upper = "any larger w_c" if math.isinf(high) else f"{high:.3g}"
     wins = "" if math.isnan(low) else f"The winner holds for w_c from {low:.3g} to {upper}."
     cell = f"padding:2px 14px 2px 0;border-bottom:1px solid {GRID};text-align:"
-    head = (("rank", "right"), ("f", "right"), ("accuracy", "right"), ("t_tr", "right"), ("N_p", "right"),
-            ("stage", "right"), ("architecture", "left"), ("training", "left"))  # fmt: skip
+    head = (
+        ("rank", "right"),
+        ("f", "right"),
+        ("accuracy", "right"),
+        ("t_tr", "right"),
+        ("N_p", "right"),
+        ("stage", "right"),
+        ("architecture", "left"),
+        ("training", "left"),
+    )
     rows = [
         "".join(f'<th style="{cell}{side};color:{MUTED};font-weight:normal">{subscripted(t)}</th>' for t, side in head)
     ]
@@ -171,9 +191,15 @@ def _table(info: TradeoffInfo, result: SearchResult) -> str:
         visit = result.table.visits[info.points.trial[point]]
         trial = visit.trial
         texts = (
-            str(rank), f"{result.objective.of(trial):.4f}", f"{trial.val_acc:.2%}", quantity(trial.t_tr, "t_tr"),
-            f"{trial.n_params:,}", str(visit.stage), str(trial.config.arch), str(trial.config.training),
-        )  # fmt: skip
+            str(rank),
+            f"{result.objective.of(trial):.4f}",
+            f"{trial.val_acc:.2%}",
+            quantity(trial.t_tr, "t_tr"),
+            f"{trial.n_params:,}",
+            str(visit.stage),
+            str(trial.config.arch),
+            str(trial.config.training),
+        )
         style = f"font-weight:bold;color:{wc_color(info.wc)}" if rank == 1 else ""
         cells = (f'<td style="{cell}{side};{style}">{escape(t)}</td>' for t, (_, side) in zip(texts, head, strict=True))
         rows.append("".join(cells))

@@ -31,7 +31,7 @@ TOP = {
     "__init__": "bayesopt space data networks models workers plots searches widgets",
     "terminal": "",
     "cli_options": "terminal bayesopt space data searches",
-    "commands": "__init__ terminal cli_options space data searches",
+    "commands": "__init__ cli_options space data searches",
     "cli": "__init__ terminal cli_options commands",
     "__main__": "cli",
 }

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import FrozenInstanceError, replace
 
-import numpy as np
 import pytest
 from small_search import SPACE, tiny
 
 import dnc
 from dnc.config import MLP, Config, Training
 from dnc.errors import ArgumentError
+from dnc.evaluation.injected import unmeasured
 from dnc.searches.settings import Resources, SearchSettings
+from dnc.searches.visiting import visit_all
 
 pytestmark = pytest.mark.usefixtures("counted_clock")
 
@@ -103,20 +104,21 @@ def test_a_history_can_be_given_to_a_search_in_the_background() -> None:
     assert handle.result(timeout=120).spec["history"] != ""
 
 
-def test_many_configs_are_decided_in_linear_time() -> None:
-    """2,000 candidates of which most repeat: each visit finds its trial without a search over the others."""
-    calls = 0
+def test_many_repeats_are_decided_at_once() -> None:
+    """2,000 steps of 50 configs: each config is measured and trained once, and its trial finds its steps by itself."""
+    calls: list[Config] = []
 
     def evaluate(config: Config) -> dnc.Trial:
-        nonlocal calls
-        calls += 1
+        calls.append(config)
         return dnc.Trial(config, 0.5, 1.0, 1)
 
-    problem = dnc.Problem(
-        None, wc=1.0, reference=1.0, evaluate=evaluate, measure=evaluate, method="fast", optimizer="random"
-    )
-    found = dnc.stage1(problem, dnc.MLPSpace(hidden_layers=(0, 1), nodes=(20, 40)), n1=2000, n2=0)
-    configs = [v.trial.config for v in found.visits]
-    assert len(configs) == 2000
-    assert calls == 2 * len(set(configs)) < 100  # measured and trained once each
-    assert np.unique([v.step for v in found.visits]).size == 2000
+    seen: list[dnc.Visit] = []
+    problem = dnc.Problem(None, reference=1.0, evaluate=evaluate, measure=evaluate, method="fast", observer=seen.append)
+    study = problem.study(dnc.MLPSpace())
+    configs = [Config(MLP((20 + i % 50,))) for i in range(2000)]
+    steps = [dnc.Visit(1, "", i, unmeasured(config)) for i, config in enumerate(configs)]
+    visits = visit_all(study, study.objective, steps, math.inf)
+    assert [v.trial.config for v in visits] == configs
+    assert [v.step for v in visits] == list(range(2000))
+    assert len(calls) == 2 * 50
+    assert sorted(v.step for v in seen) == list(range(2000))

@@ -232,7 +232,9 @@ def test_a_space_too_large_for_memory_is_refused_before_anything(data: dnc.Datas
         lambda: dnc.sweep(data, huge, store=path, progress=False),
         lambda: dnc.estimate(data, huge, store=path),
     ):
-        with pytest.raises(ArgumentError, match=r"needs at least [\d,]+ GB of memory .*, there are .*: give smaller"):
+        with pytest.raises(
+            ArgumentError, match=r"needs at least [\d,]+ GB of memory, but there are only .*: give smaller"
+        ):
             call()
     assert list(tmp_path.iterdir()) == []
 

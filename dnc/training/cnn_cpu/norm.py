@@ -98,9 +98,17 @@ class Norm:
         view = self._view(y)
         # in evaluation mode, and only for the gradients of weight and bias: sums of g · y_hat and of g, 2 x (F · C,)
         _, *sums = _aten.native_batch_norm_backward(
-            self._view(g), view, self._unused[1], self._mean, self._var, None, None, False, self._module.eps,
+            self._view(g),
+            view,
+            self._unused[1],
+            self._mean,
+            self._var,
+            None,
+            None,
+            False,
+            self._module.eps,
             [False, True, True],
-        )  # fmt: skip
+        )
         means = []
         for total, parameter in zip(sums, (self._weight, self._bias), strict=True):
             if self._fold == 1:
@@ -117,9 +125,17 @@ class Norm:
     def _normalize(self, view: Tensor, affine: list[Tensor], out: Tensor) -> None:
         """out = weight · y_hat + bias, of folded views."""
         _aten.native_batch_norm.out(
-            view, *affine, self._mean, self._var, False, 0.0, self._module.eps,
-            out=out, save_mean=self._none, save_invstd=self._none,
-        )  # fmt: skip
+            view,
+            *affine,
+            self._mean,
+            self._var,
+            False,
+            0.0,
+            self._module.eps,
+            out=out,
+            save_mean=self._none,
+            save_invstd=self._none,
+        )
 
     def _view(self, y: Tensor) -> Tensor:
         """Maps as (1, F · C, B · H · W / F, 1), the channels innermost in memory."""
