@@ -17,11 +17,10 @@ from dnc.searches.settings import (
     Device,
     Method,
     OptimizerName,
-    Resources,
-    SearchSettings,
     StoreLike,
     Transform,
     WorkersLike,
+    pack,
 )
 from dnc.space import Space
 from dnc.trial import Trial
@@ -145,28 +144,7 @@ def start(
     >>> handle.result(timeout=60).status == "finished"
     True
     """
-    settings = SearchSettings(
-        wc=wc,
-        penalty=penalty,
-        reference=reference,
-        epochs=epochs,
-        n1=n1,
-        n2=n2,
-        n3=n3,
-        stage2_order=stage2_order,
-        optimizer=optimizer,
-        transform=transform,
-        xi=xi,
-        noise=noise,
-        batch=batch,
-        method=method,
-        early_stop=early_stop,
-        seed=seed,
-        train_seed=train_seed,
-    )
-    resources = Resources(
-        store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
-    )
+    settings, resources = pack(locals())
     stop = threading.Event()
     handle = SearchHandle(stop)
 

@@ -24,6 +24,7 @@ from dnc.searches.settings import (
     StoreLike,
     Transform,
     WorkersLike,
+    pack,
 )
 from dnc.searches.stages import grid_steps
 from dnc.searches.study import Study
@@ -103,28 +104,7 @@ def estimate(
     >>> dnc.estimate(data, dnc.MLPSpace(nodes=(8, 32)), epochs=1, n1=2, n2=1, workers=0).trainings
     11
     """
-    settings = SearchSettings(
-        wc=wc,
-        penalty=penalty,
-        reference=reference,
-        epochs=epochs,
-        n1=n1,
-        n2=n2,
-        n3=n3,
-        stage2_order=stage2_order,
-        optimizer=optimizer,
-        transform=transform,
-        xi=xi,
-        noise=noise,
-        batch=batch,
-        method=method,
-        early_stop=early_stop,
-        seed=seed,
-        train_seed=train_seed,
-    )
-    resources = Resources(
-        store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
-    )
+    settings, resources = pack(locals())
     return estimate_search(data, space, settings, resources)
 
 

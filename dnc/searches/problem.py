@@ -17,11 +17,11 @@ from dnc.searches.settings import (
     Device,
     Method,
     OptimizerName,
-    Resources,
     SearchSettings,
     StoreLike,
     Transform,
     WorkersLike,
+    pack,
 )
 from dnc.searches.study import Observer, Study, ignore
 from dnc.space import Space
@@ -88,24 +88,7 @@ class Problem:
         observer: Observer | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        self.settings = SearchSettings(
-            wc=wc,
-            penalty=penalty,
-            reference=reference,
-            epochs=epochs,
-            optimizer=optimizer,
-            transform=transform,
-            xi=xi,
-            noise=noise,
-            batch=batch,
-            method=method,
-            early_stop=early_stop,
-            seed=seed,
-            train_seed=train_seed,
-        )
-        self.resources = Resources(
-            store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
-        )
+        self.settings, self.resources = pack(locals())
         self.data = data if data is None and evaluate is not None else check_data(data)
         self.history, self.observer = tuple(history), observer or ignore
         self.stop, self._evaluate, self._complexities = stop or threading.Event(), evaluate, measure

@@ -28,6 +28,7 @@ from dnc.searches.settings import (
     StoreLike,
     Transform,
     WorkersLike,
+    pack,
 )
 from dnc.searches.stages import StageResult, refine_architecture, search_architecture, search_training
 from dnc.searches.study import Study
@@ -131,28 +132,7 @@ def search(
     >>> result.best.stage in (1, 2, 3)
     True
     """
-    settings = SearchSettings(
-        wc=wc,
-        penalty=penalty,
-        reference=reference,
-        epochs=epochs,
-        n1=n1,
-        n2=n2,
-        n3=n3,
-        stage2_order=stage2_order,
-        optimizer=optimizer,
-        transform=transform,
-        xi=xi,
-        noise=noise,
-        batch=batch,
-        method=method,
-        early_stop=early_stop,
-        seed=seed,
-        train_seed=train_seed,
-    )
-    resources = Resources(
-        store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
-    )
+    settings, resources = pack(locals())
     return run_search(
         data, space, settings, resources, history=history, max_hours=max_hours, progress=progress, stop=stop
     )

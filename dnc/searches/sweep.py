@@ -26,6 +26,7 @@ from dnc.searches.settings import (
     StoreLike,
     Transform,
     WorkersLike,
+    pack,
 )
 from dnc.searches.stages import grid_steps
 from dnc.searches.table import TrialTable
@@ -154,27 +155,7 @@ def sweep(
     >>> bool(searches[10].best.n_params <= searches[0].best.n_params)
     True
     """
-    settings = SearchSettings(
-        penalty=penalty,
-        reference=reference,
-        epochs=epochs,
-        n1=n1,
-        n2=n2,
-        n3=n3,
-        stage2_order=stage2_order,
-        optimizer=optimizer,
-        transform=transform,
-        xi=xi,
-        noise=noise,
-        batch=batch,
-        method=method,
-        early_stop=early_stop,
-        seed=seed,
-        train_seed=train_seed,
-    )
-    resources = Resources(
-        store=store, workers=workers, device=device, trial_timeout=trial_timeout, retry_failed=retry_failed
-    )
+    settings, resources = pack(locals())
     return run_sweep(data, space, wcs, settings, resources, share_history=share_history, progress=progress, stop=stop)
 
 
