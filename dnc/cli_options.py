@@ -127,10 +127,10 @@ def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
 
     With `from_search`, the help says that most of it is by default as in an earlier search.
     """
-    penalty, epochs, seed = "t_tr", "mlp 60, cnn 100", "0"
+    penalty, epochs, seed, train_seed = "t_tr", "mlp 60, cnn 100", "0", "as --seed"
     sizes: dict[str, int | None] = {"n1": N1, "n2": N2, "n3": N3}
     if from_search:
-        penalty = epochs = seed = "the search's"
+        penalty = epochs = seed = train_seed = "the search's"
         sizes = dict.fromkeys(sizes)  # None: as in the search
     group = parser.add_argument_group("search")
     group.add_argument("--penalty", help=f"complexity metric: {', '.join(METRICS)} (default: {penalty})")
@@ -143,7 +143,7 @@ def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
         default = "the search's" if sizes[name] is None else sizes[name]
         group.add_argument(f"--{name}", type=int, default=sizes[name], metavar="N", help=f"{text} (default: {default})")
     group.add_argument("--seed", type=int, metavar="N", help=f"seed of the proposals (default: {seed})")
-    group.add_argument("--train-seed", type=int, metavar="N", help="seed of the trainings (default: as --seed)")
+    group.add_argument("--train-seed", type=int, metavar="N", help=f"seed of the trainings (default: {train_seed})")
     group.add_argument("--reference", type=float, metavar="C0", help="c_0 (default: of the space's largest network)")
     group.add_argument(
         "--store", default=DEFAULT_STORE, metavar="FILE", help=f"the trial store to use (default: {DEFAULT_STORE})"

@@ -48,6 +48,15 @@ def finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def nan_if_none(value: float | None) -> float:
+    """The way back: NaN for None, else the number.
+
+    >>> nan_if_none(None), nan_if_none(0.5)
+    (nan, 0.5)
+    """
+    return math.nan if value is None else float(value)
+
+
 def json_ready(value: Any) -> Any:
     """Nested mappings, lists, tuples and numbers as strict JSON takes them: text as keys, None for NaN and infinity.
 

@@ -89,8 +89,8 @@ class ComplexityMeter:
 
         Args:
             configs: to be timed; equal timing keys (lr and weight decay make no difference) are timed once.
-            retries: of the key of a recorded failure, whether its config is to be trained all the same. Others need
-                no timing, which might fail, and wait for a time limit, as the training did.
+            retries: of the key of a recorded failure, whether its training is to be tried again. Otherwise the
+                config needs no timing, which might fail, or run into a time limit, as the training did.
         """
         times, missing = dict[str, float](), dict[str, Config]()
         for config in configs:
@@ -103,8 +103,7 @@ class ComplexityMeter:
                 times[key] = float(row["t_tr"])
             elif key not in self.failures and (failure is None or retries(failure)):
                 missing[key] = config
-        if missing:
-            times.update(self._measured(missing))
+        times.update(self._measured(missing))  # also without any: a stop is noticed there
         return times
 
     def _measured(self, configs: dict[str, Config]) -> Iterator[tuple[str, float]]:

@@ -1,8 +1,8 @@
 """From a config to a trial: look it up, else time and train it, and record what was measured.
 
 Cheapest first: N_p is computed, t_tr is timed, and only then the config is trained. Each measurement is recorded as
-soon as it is there, so that nothing finished is lost when the process dies. A trial is read from the store once: the
-planned trial, which knows its complexities, is what flows on and becomes the finished one.
+soon as it is there, so that nothing finished is lost when the process dies. The planned trial, which knows its
+complexities, is what flows on and becomes the finished one: a timing and a training are read from the store once each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dnc.config import MLP, Config
 from dnc.evaluation.complexity import ComplexityMeter
 from dnc.evaluation.early_stop import LimitsFor
 from dnc.evaluation.setup import TrainingSetup
+from dnc.files import nan_if_none
 from dnc.store.rows import TrialStore
 from dnc.training.engine import machine_id
 from dnc.training.error_limits import ErrorLimits, best_errors, ends_after
@@ -28,7 +29,7 @@ from dnc.workers.jobs import Failure, Job, StackJob, TrainJob, has_died
 from dnc.workers.pool import Workers
 
 MAX_STACK = 8  # configs trained side by side
-STACK_NODES = 100  # up to so many hidden nodes a perceptron is narrow: measured, wider ones gain nothing
+STACK_NODES = 100  # hidden nodes of a narrow perceptron, at most: measured, wider ones gain nothing in a stack
 
 
 class Evaluation(Protocol):
@@ -252,7 +253,7 @@ class Evaluator:
     ) -> Trial:
         """Record a training under `key`, unless that is taken; the trial of the record that now stands."""
         record = {
-            "status": str(status),
+            "status": status,
             "reason": reason,
             "val_acc": val_acc,
             "seconds": sum(epoch.seconds for epoch in curve),
@@ -270,7 +271,7 @@ def completed_trial(planned: Trial, key: str, record: Mapping[str, Any]) -> Tria
     untimed = math.isnan(planned.t_tr) and record["status"] == TrialStatus.OK
     return replace(
         planned,
-        val_acc=math.nan if record["val_acc"] is None else record["val_acc"],
+        val_acc=nan_if_none(record["val_acc"]),
         status=TrialStatus.FAILED if untimed else TrialStatus(record["status"]),
         reason="t_tr could not be measured" if untimed else record["reason"],
         seconds=record["seconds"],

@@ -37,8 +37,14 @@ class InjectedEvaluator:
         return {self.penalty: self.reference}
 
     def measure(self, configs: Sequence[Config]) -> list[Trial]:
-        """See `Evaluation`."""
-        return [(self.complexities or unmeasured)(config) for config in configs]
+        """See `Evaluation`.
+
+        Raises:
+            ArgumentError: the function gave something else than a trial of the config it was given.
+        """
+        if self.complexities is None:
+            return [unmeasured(config) for config in configs]
+        return [_checked("measure", config, self.complexities(config)) for config in configs]
 
     def train(self, planned: Iterable[Trial], count: int = 1, limits_for: LimitsFor | None = None) -> Iterator[Trial]:
         """See `Evaluation`; limits are of no use, as nothing is trained.
@@ -49,18 +55,21 @@ class InjectedEvaluator:
         for plan in planned:
             if self.stopped():
                 raise KeyboardInterrupt
-            yield self._checked(plan.config, self.evaluate(plan.config))
-
-    def _checked(self, config: Config, trial: object) -> Trial:
-        if not isinstance(trial, Trial):
-            raise ArgumentError(f"evaluate(config) gave {short_repr(trial)}: it must return a dnc.Trial")
-        if trial.config != config:
-            raise ArgumentError(f"evaluate(config) gave a trial of {trial.config}: give one of its argument, {config}")
-        if trial.ok and not 0 <= trial.val_acc <= 1:
-            raise ArgumentError(f"evaluate(config) gave val_acc={trial.val_acc!r}: give a fraction from 0 to 1")
-        return trial
+            yield _checked("evaluate", plan.config, self.evaluate(plan.config))
 
 
 def unmeasured(config: Config) -> Trial:
     """The planned trial of a config of which nothing is known."""
     return Trial(config, math.nan, math.nan, 0, status=TrialStatus.PLANNED)
+
+
+def _checked(function: str, config: Config, trial: object) -> Trial:
+    if not isinstance(trial, Trial):
+        raise ArgumentError(f"{function}(config) gave {short_repr(trial)}: it must return a dnc.Trial")
+    if trial.config != config:
+        raise ArgumentError(
+            f"{function}(config) gave a trial of {trial.config}: it must be one of {config}, its argument"
+        )
+    if trial.ok and not 0 <= trial.val_acc <= 1:
+        raise ArgumentError(f"{function}(config) gave val_acc={trial.val_acc!r}: give a fraction from 0 to 1")
+    return trial

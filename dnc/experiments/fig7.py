@@ -215,7 +215,7 @@ def caption(facts: Mapping[str, Any]) -> str:
         f"Scale {facts['scale']}: {setting['space']['family'].upper()} search on {setting['data']}, "
         f"{facts['n_train']:,} images to train and {facts['n_val']:,} to validate, {setting['epochs']} epochs, "
         f"seed{'s' if len(facts['seeds']) > 1 else ''} {seeds}.\n"
-        f"f = (1 − best validation accuracy) + w_c · t_tr / c_0 with c_0 = {c_0['t_tr']:.3g} s an epoch, "
+        f"f = (1 − best validation accuracy) + w_c · t_tr / c_0 with c_0 = {c_0['t_tr']:.3g} s per epoch, "
         f"on {facts['hardware']['machine']}."
     )
 

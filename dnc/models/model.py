@@ -118,7 +118,7 @@ class Model:
     def __str__(self) -> str:
         return (
             f"{self.config}\n  test accuracy {self.test_acc:.2%} (last epoch; best {self.best_test_acc:.2%}), "
-            f"t_tr {self.t_tr:.4g} s an epoch, {self.n_params:,} parameters"
+            f"t_tr {self.t_tr:.4g} s per epoch, {self.n_params:,} parameters"
         )
 
 

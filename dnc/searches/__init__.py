@@ -1,4 +1,4 @@
-"""The search: trial store, evaluation, the three stages, results.
+"""The search: settings, study, the three stages, results, sweep and transfer.
 
 The folder is not called `search`, because importing it would then hide the function `dnc.search`.
 """

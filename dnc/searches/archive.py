@@ -11,11 +11,12 @@ from typing import Any
 from dnc.config import Config
 from dnc.errors import StoreError, short_repr
 from dnc.evaluation.evaluator import completed_trial
+from dnc.files import nan_if_none
 from dnc.objective import METRICS, Objective
 from dnc.searches.result import SearchResult
 from dnc.space import space_from_dict
 from dnc.store.rows import TrialStore
-from dnc.trial import Trial, TrialStatus, Visit
+from dnc.trial import SearchStatus, Trial, TrialStatus, Visit
 
 
 class Store(TrialStore):
@@ -79,16 +80,15 @@ def _rebuilt(store: TrialStore, search: str, row: Mapping[str, Any]) -> SearchRe
     visits = tuple(_visit_from_row(r) for r in store.visits(search))
     objective = Objective(spec["wc"], spec["penalty"], facts["references"][spec["penalty"]])
     return SearchResult(
-        search, spec, facts, space_from_dict(spec["space"]), objective, visits, row["status"], store=store
+        search, spec, facts, space_from_dict(spec["space"]), objective, visits, SearchStatus(row["status"]), store=store
     )
 
 
 def _visit_from_row(row: Mapping[str, Any]) -> Visit:
-    t_tr = math.nan if row["t_tr"] is None else float(row["t_tr"])
     planned = Trial(
         Config.from_json(row["config"]),
         math.nan,
-        t_tr,
+        nan_if_none(row["t_tr"]),
         row["n_params"],
         status=TrialStatus.PLANNED,
         metrics=json.loads(row["metrics"]),
@@ -96,5 +96,5 @@ def _visit_from_row(row: Mapping[str, Any]) -> Visit:
         cached=True,
     )
     trial = completed_trial(planned, row["training"], row)
-    mu, sigma, ei = (math.nan if row[name] is None else float(row[name]) for name in ("mu", "sigma", "ei"))
+    mu, sigma, ei = (nan_if_none(row[name]) for name in ("mu", "sigma", "ei"))
     return Visit(row["stage"], row["substage"], row["step"], trial, mu, sigma, ei)

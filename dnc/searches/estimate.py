@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
@@ -110,38 +111,58 @@ def estimate(
 
 def estimate_search(data: Dataset, space: Space, settings: SearchSettings, resources: Resources) -> Estimate:
     """What `estimate` does, with its keywords packed."""
-    with open_study(data, space, settings, resources) as (study, _):
-        evaluator = study.evaluator
-        assert isinstance(evaluator, Evaluator)  # open_study makes no other
-        return predict(study, evaluator)
+    with open_study(data, space, settings, resources) as (study, evaluator, _):
+        return probe(study, evaluator).estimate(settings.n1, settings.n2)
 
 
-def predict(study: Study, evaluator: Evaluator) -> Estimate:
-    """The estimate of a study's search."""
-    setup, space, settings = evaluator.setup, study.space, study.settings
+@dataclass(frozen=True)
+class Probes:
+    """Seconds of a few trainings as stages 1 and 3 would make them, and how a search of any size shares them out.
+
+    Attributes:
+        stage1, stage3: seconds of each probe's training and timing, shape (PROBES,).
+        grid: steps of stage 2.
+        workers: worker processes.
+        at_a_time: BO proposals that are trained at a time.
+    """
+
+    stage1: NDArray[np.float64]
+    stage3: NDArray[np.float64]
+    grid: int
+    workers: int
+    at_a_time: int
+
+    def estimate(self, n1: int, n2: int) -> Estimate:
+        """The estimate of a search with n1 initial points and n2 steps."""
+        parallel = max(1, self.workers)
+        steps = n2 / self.at_a_time  # BO steps follow one another, initial points and grids need not
+
+        def total(stage1: float, stage3: float) -> float:
+            return stage1 * (n1 / parallel + steps + self.grid / parallel) + stage3 * (n1 / parallel + steps)
+
+        return Estimate(
+            trainings=2 * (n1 + n2) + self.grid,
+            seconds=total(self.stage1.mean(), self.stage3.mean()),
+            low=total(self.stage1.min(), self.stage3.min()),
+            high=total(self.stage1.max(), self.stage3.max()),
+            per_training=float(np.concatenate([self.stage1, self.stage3]).mean()),
+            workers=self.workers,
+        )
+
+
+def probe(study: Study, evaluator: Evaluator) -> Probes:
+    """Time random configs of a study, or look their times up."""
+    setup = evaluator.setup
     share = 1 + EVALUATION * setup.data.n_val / setup.data.n_train  # validation follows each epoch
 
-    def seconds(config: Config) -> float:
-        return evaluator.complexity.t_tr(config) * share * setup.epochs + TIMING_SECONDS
+    def seconds(configs: list[Config]) -> NDArray[np.float64]:
+        times = [evaluator.complexity.t_tr(config) for config in configs]
+        return np.array(times) * share * setup.epochs + TIMING_SECONDS
 
-    probes1, probes3 = _probes(study)
-    seconds1, seconds3 = (np.array([seconds(config) for config in probes]) for probes in (probes1, probes3))
-    grid = grid_steps(space, arch=probes1[0].arch)
-    count = max(1, evaluator.workers.count)
-    n1, n2 = settings.n1, settings.n2
-    steps = n2 / min(count, settings.batch)  # BO steps follow one another, initial points and grids need not
-
-    def total(stage1: float, stage3: float) -> float:
-        return stage1 * (n1 / count + steps + grid / count) + stage3 * (n1 / count + steps)
-
-    return Estimate(
-        trainings=2 * (n1 + n2) + grid,
-        seconds=total(seconds1.mean(), seconds3.mean()),
-        low=total(seconds1.min(), seconds3.min()),
-        high=total(seconds1.max(), seconds3.max()),
-        per_training=float(np.concatenate([seconds1, seconds3]).mean()),
-        workers=evaluator.workers.count,
-    )
+    configs1, configs3 = _probes(study)
+    grid, workers = grid_steps(study.space, arch=configs1[0].arch), evaluator.workers.count
+    at_a_time = min(max(1, workers), study.settings.batch)
+    return Probes(seconds(configs1), seconds(configs3), grid, workers, at_a_time)
 
 
 def _probes(study: Study) -> tuple[list[Config], list[Config]]:
@@ -159,14 +180,12 @@ def shrink_to_fit(study: Study, evaluator: Evaluator, seconds: float) -> SearchS
     Raises:
         ArgumentError: not even one initial point and no step fits.
     """
-    whole = study.settings
+    whole, probes = study.settings, probe(study, evaluator)
     sizes = [(max(1, whole.n1 * percent // 100), whole.n2 * percent // 100) for percent in range(100, 0, -5)]
-    least = float("inf")
     for n1, n2 in [*sizes, (1, 0)]:
-        settings = replace(whole, n1=n1, n2=n2)
-        least = predict(replace(study, settings=settings), evaluator).seconds
-        if least <= seconds:
-            return settings
+        if probes.estimate(n1, n2).seconds <= seconds:
+            return replace(whole, n1=n1, n2=n2)
+    least = probes.estimate(1, 0).seconds
     raise ArgumentError(
         f"max_hours={seconds / 3600:.3g} is too short: the smallest search takes about {duration(least)}; give more "
         "time, fewer epochs, less data (n_train=) or a smaller space"

@@ -38,7 +38,6 @@ class Before:
 
 def explore(
     study: Study,
-    objective: Objective,
     stage: int,
     optimizer: Optimizer,
     to_config: Callable[[Any], Config],
@@ -48,7 +47,6 @@ def explore(
 
     Args:
         study: what is searched.
-        objective: f.
         stage: 1 or 3.
         optimizer: has been told the history.
         to_config: the config that a point of the domain stands for.
@@ -58,6 +56,7 @@ def explore(
         The visits, and why the stage ended early, or an empty text.
     """
     visits: list[Visit] = []
+    objective = study.objective
     incumbent = [before.incumbent.trial] if before.incumbent else []
     for substage, proposals in _rounds(optimizer, before.contenders, study.settings):
         steps = [
@@ -66,7 +65,7 @@ def explore(
         ]
         early_stop = study.early_stop([*before.history, *(v.trial for v in [*before.earlier, *visits])])
         best = min((objective.of(t) for t in [*incumbent, *(v.trial for v in visits)]), default=math.inf)
-        added = visit_all(study, objective, steps, best, early_stop)
+        added = visit_all(study, steps, best, early_stop)
         visits += added
         errors = [1 - t.val_acc for t in [*incumbent, *(v.trial for v in visits)] if t.ok]
         mean_error = sum(errors) / len(errors) if errors else math.nan

@@ -12,7 +12,7 @@ from dnc.evaluation.evaluator import Evaluator
 from dnc.evaluation.setup import TrainingSetup
 from dnc.searches.archive import Store
 from dnc.searches.settings import Resources, SearchSettings, StoreLike
-from dnc.searches.study import Observer, Study, epochs_of, ignore, preset_config
+from dnc.searches.study import Study, epochs_of, preset_config
 from dnc.space import CNNSpace, MLPSpace, Space
 from dnc.store.rows import TrialStore
 from dnc.training.engine import select_engine
@@ -55,11 +55,15 @@ def open_resources(resources: Resources) -> OpenResources:
 
 
 def open_or_keep(store: StoreLike) -> Store:
-    """The trial store at a path, or in memory; one that is open is returned as it is."""
+    """The trial store at a path, or in memory; one that is open is returned as it is.
+
+    Raises:
+        ArgumentError: a `TrialStore` that is no `Store`: results need to know where they can be read again.
+    """
     if isinstance(store, Store):
         return store
     if isinstance(store, TrialStore):
-        raise ArgumentError("store is open without its results: give a dnc.Store, or a path")
+        raise ArgumentError(f"store={short_repr(store)} is not allowed: give a dnc.Store, or the path of one")
     return Store(store)
 
 
@@ -72,38 +76,35 @@ def open_study(
     *,
     history: Sequence[Trial] = (),
     stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[Study, OpenResources]]:
-    """Open a study that trains; its worker processes end with the context.
+) -> Iterator[tuple[Study, Evaluator, Store]]:
+    """Open a study that trains, with its evaluator and store; its worker processes end with the context.
 
     Raises:
-        ArgumentError: data and space do not fit together or into memory. This is said before a store file is made.
+        ArgumentError: data and space do not fit together or into memory. No store file is made then.
         StoreError: the store cannot be used.
     """
-    seen = check_study(data, space, settings, resources)
+    view = check_study(data, space, settings, resources)
     opened = open_resources(resources)
     try:
-        yield make_study(seen, space, settings, resources, opened, history=history, stopped=stopped), opened
+        evaluator = make_evaluator(view, space, settings, resources, opened, stopped)
+        settings = replace(settings, epochs=evaluator.setup.epochs)
+        yield Study(view, space, settings, evaluator, tuple(history)), evaluator, opened.store
     finally:
         opened.close()
 
 
-def make_study(
-    seen: Dataset,
+def make_evaluator(
+    view: Dataset,
     space: Space,
     settings: SearchSettings,
     resources: Resources,
     opened: OpenResources,
-    *,
-    history: Sequence[Trial] = (),
-    stopped: Callable[[], bool] = lambda: False,
-    observer: Observer = ignore,
-) -> Study:
-    """The study of data that its family has `seen`, with resources that are open."""
-    settings = replace(settings, epochs=epochs_of(settings, space))
+    stopped: Callable[[], bool],
+) -> Evaluator:
+    """What trains the configs of a space on its view of the data."""
     engine = select_engine(resources.device, family=space.family)
-    setup = TrainingSetup(seen, epochs_of(settings, space), settings.seed_of_trainings, engine)
-    evaluator = Evaluator(
-        setup,
+    return Evaluator(
+        TrainingSetup(view, epochs_of(settings, space), settings.seed_of_trainings, engine),
         opened.store,
         opened.workers,
         penalty=settings.penalty,
@@ -111,7 +112,6 @@ def make_study(
         trial_timeout=resources.trial_timeout,
         retry_failed=resources.retry_failed,
     )
-    return Study(seen, space, settings, evaluator, tuple(history), observer)
 
 
 # ---- checks ------------------------------------------------------------------------------------------
@@ -126,10 +126,10 @@ def check_study(data: Dataset | None, space: Space, settings: SearchSettings, re
     check_space(space)
     data = check_data(data)
     space.substages(settings.stage2_order)
-    seen = family_view(data, space)
+    view = family_view(data, space)
     engine = select_engine(resources.device, family=space.family)
-    largest = preset_config(space.reference(), space, seen)  # c_0 is measured on it
-    needed, available = needed_bytes(largest, seen, engine), device_bytes(engine)
+    largest = preset_config(space.reference(), space, view)  # c_0 is measured on it
+    needed, available = needed_bytes(largest, view, engine), device_bytes(engine)
     if needed > available:
         bounds = "nodes=, hidden_layers=" if space.family == "mlp" else "conv_layers=, max_channels="
         raise ArgumentError(
@@ -138,7 +138,7 @@ def check_study(data: Dataset | None, space: Space, settings: SearchSettings, re
         )
     if not isinstance(resources.workers, Workers):
         count_workers(resources.workers, engine.device)
-    return seen
+    return view
 
 
 def check_space(space: object) -> None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError
+from dnc.evaluation.evaluator import Evaluator
 from dnc.evaluation.injected import InjectedEvaluator, TrialFunction
 from dnc.objective import Objective
-from dnc.searches.opening import OpenResources, check_data, check_study, family_view, make_study, open_resources
+from dnc.searches.opening import (
+    OpenResources,
+    check_data,
+    check_space,
+    check_study,
+    family_view,
+    make_evaluator,
+    open_resources,
+)
 from dnc.searches.settings import (
     Device,
     Method,
@@ -23,7 +33,7 @@ from dnc.searches.settings import (
     WorkersLike,
     pack,
 )
-from dnc.searches.study import Observer, Study, ignore
+from dnc.searches.study import Observer, Study, epochs_of, ignore
 from dnc.space import Space
 from dnc.trial import Trial
 
@@ -92,6 +102,7 @@ class Problem:
         self.data = data if data is None and evaluate is not None else check_data(data)
         self.history, self.observer = tuple(history), observer or ignore
         self.stop, self._evaluate, self._complexities = stop or threading.Event(), evaluate, measure
+        self._evaluators: dict[tuple[str, int], Evaluator] = {}
         if evaluate is not None and measure is None and method == "fast":
             raise ArgumentError('measure=None is not allowed with evaluate= and method="fast": give Config -> Trial')
         if evaluate is not None and reference is None:
@@ -104,31 +115,29 @@ class Problem:
             ArgumentError: data and space do not fit together.
             StoreError: the store cannot be used.
         """
+        check_space(space)
         settings = settings or self.settings
-        if self._evaluate is not None:
-            return self._injected_study(space, settings, self._evaluate)
-        seen = check_study(self.data, space, settings, self.resources)
-        return make_study(
-            seen,
-            space,
-            settings,
-            self.resources,
-            self._opened,
-            history=self.history,
-            stopped=self.stop.is_set,
-            observer=self.observer,
-        )
+        settings = replace(settings, epochs=epochs_of(settings, space))
+        if self._evaluate is None:
+            view = check_study(self.data, space, settings, self.resources)
+            evaluator = self._evaluator(view, space, settings)
+        else:
+            view = None if self.data is None else family_view(self.data, space)
+            evaluator = self._injected(self._evaluate, settings)
+        return Study(view, space, settings, evaluator, self.history, self.observer)
 
-    def _injected_study(self, space: Space, settings: SearchSettings, evaluate: TrialFunction) -> Study:
-        evaluator = InjectedEvaluator(
-            evaluate,
-            self._complexities if settings.method == "fast" else None,
-            settings.penalty,
-            float(settings.reference or 0),
-            self.stop.is_set,
-        )
-        seen = None if self.data is None else family_view(self.data, space)
-        return Study(seen, space, settings, evaluator, self.history, self.observer)
+    def _evaluator(self, view: Dataset, space: Space, settings: SearchSettings) -> Evaluator:
+        """One for all stages: it knows what could not be timed, and what has been tried again."""
+        key = space.family, epochs_of(settings, space)
+        if key not in self._evaluators:
+            opened, stopped = self._opened, self.stop.is_set
+            self._evaluators[key] = make_evaluator(view, space, settings, self.resources, opened, stopped)
+        return self._evaluators[key]
+
+    def _injected(self, evaluate: TrialFunction, settings: SearchSettings) -> InjectedEvaluator:
+        complexities = self._complexities if settings.method == "fast" else None  # nobody else asks before training
+        reference = float(settings.reference or 0)  # it was given: __init__ has checked it
+        return InjectedEvaluator(evaluate, complexities, settings.penalty, reference, self.stop.is_set)
 
     def objective(self, space: Space) -> Objective:
         """f with its c_0: given, or that of the space's reference config."""

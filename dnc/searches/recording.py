@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections import Counter
 from typing import Any
 
 from dnc.config import Architecture, Config, content_hash
+from dnc.data.dataset import Dataset
 from dnc.environment import versions
-from dnc.evaluation.evaluator import Evaluator
+from dnc.evaluation.setup import TrainingSetup
+from dnc.files import finite_or_none
 from dnc.objective import Objective
 from dnc.searches.progress import ProgressOption, Reporter
 from dnc.searches.result import SearchResult
@@ -26,16 +27,23 @@ class Recording:
 
     Args:
         study: the search.
-        evaluator: gives its trials.
+        setup: of its trainings.
         store: where it is recorded.
+        data: the data set as the user gave it, for the result.
         architecture: whose training hyperparameters alone are searched (transfer); None for all stages.
     """
 
     def __init__(
-        self, study: Study, evaluator: Evaluator, store: TrialStore, architecture: Architecture | None = None
+        self,
+        study: Study,
+        setup: TrainingSetup,
+        store: TrialStore,
+        data: Dataset,
+        architecture: Architecture | None = None,
     ) -> None:
-        self._study, self._setup, self.store, self._architecture = study, evaluator.setup, store, architecture
-        self.spec = describe(study, evaluator, architecture)
+        self._study, self._setup, self._store, self._data = study, setup, store, data
+        self._architecture = architecture
+        self.spec = describe(study, setup, architecture)
         self.id = content_hash(self.spec)[:12]
         self.facts: dict[str, Any] = {"versions": versions(), "machine": machine_name(self._setup.engine)}
         self.visits: list[Visit] = []
@@ -46,13 +54,13 @@ class Recording:
     def begin(self, references: dict[str, float], objective: Objective, progress: ProgressOption) -> None:
         """The search begins: c_0 has been measured."""
         self.facts["references"] = references
-        self.store.begin_search(self.id, self.spec, self.facts)
+        self._store.begin_search(self.id, self.spec, self.facts)
         self._objective = objective
         self._reporter = Reporter(self._planned(), objective, progress, f"w_c={objective.wc:g}")
 
     def __call__(self, visit: Visit) -> None:
         self.visits.append(visit)
-        self.store.add_visit(self.id, visit_row(visit, self._setup.timing_key(visit.trial.config)))
+        self._store.add_visit(self.id, visit_row(visit, self._setup.timing_key(visit.trial.config)))
         if self._reporter is not None:
             self._reporter(visit)
 
@@ -71,7 +79,7 @@ class Recording:
         if self._reporter is not None:
             self._reporter.close()
         if self._objective is not None:
-            self.store.end_search(self.id, status, self.facts, Counter(v.stage for v in self.visits))
+            self._store.end_search(self.id, status, self.facts, Counter(v.stage for v in self.visits))
 
     def result(self, status: SearchStatus) -> SearchResult:
         """What has been found so far."""
@@ -80,7 +88,7 @@ class Recording:
         objective = self._objective or Objective(s.wc, s.penalty, s.reference or 1.0)
         visits = tuple(sorted(self.visits, key=lambda v: (v.stage, v.step)))
         return SearchResult(
-            self.id, self.spec, self.facts, self._study.space, objective, visits, status, self._study.data, self.store
+            self.id, self.spec, self.facts, self._study.space, objective, visits, status, self._data, self._store
         )
 
     def _planned(self) -> dict[int, int]:
@@ -91,9 +99,9 @@ class Recording:
         return {1: steps, 2: grid_steps(self._study.space, s.stage2_order), 3: steps}
 
 
-def describe(study: Study, evaluator: Evaluator, architecture: Architecture | None) -> dict[str, Any]:
+def describe(study: Study, setup: TrainingSetup, architecture: Architecture | None) -> dict[str, Any]:
     """What decides the steps of a search, as plain data; its hash names the search in the store."""
-    data, engine = evaluator.setup.data, evaluator.setup.engine
+    data, engine = setup.data, setup.engine
     return {
         "data": {
             "name": data.name,
@@ -121,11 +129,11 @@ def visit_row(visit: Visit, timing: str) -> dict[str, Any]:
         "step": visit.step,
         "substage": visit.substage,
         "config": visit.trial.config.to_json(),
-        "status": str(visit.trial.status),
+        "status": visit.trial.status,
         "reason": visit.trial.reason,
         "training": visit.trial.key,
         "timing": timing,
         "n_params": visit.trial.n_params,
         "metrics": json.dumps(dict(visit.trial.metrics)),
-        **{name: None if math.isnan(value) else value for name, value in model.items()},
+        **{name: finite_or_none(value) for name, value in model.items()},
     }

@@ -97,7 +97,7 @@ class SearchResult:
     space: Space
     objective: Objective
     visits: tuple[Visit, ...]
-    status: str = SearchStatus.FINISHED
+    status: SearchStatus = SearchStatus.FINISHED
     data: Dataset | None = None
     store: TrialStore | None = None
     table: TrialTable = field(default=None, repr=False)  # type: ignore[assignment]
@@ -124,12 +124,12 @@ class SearchResult:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row a trial, in the order of their first visit, with f under this result's objective."""
+        """One row per trial, in the order of their first visit, with f under this result's objective."""
         return self.table.with_f(self.objective)
 
     @property
     def steps(self) -> pd.DataFrame:
-        """One row a step of the search: a trial that was visited twice stands twice."""
+        """One row per step of the search: a trial that was visited twice stands twice."""
         frame = visit_frame(self.visits)
         frame.insert(2, "f", [self.objective.of(v.trial) for v in self.visits])
         return frame

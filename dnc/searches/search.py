@@ -153,15 +153,14 @@ def run_search(
     """What `search` does, with its keywords packed; with an `architecture` stage 3 only (transfer)."""
     seconds = None if max_hours is None else 3600 * check_float("max_hours", max_hours, 0, open_low=True)
     stopped = (stop or threading.Event()).is_set
-    with open_study(data, space, settings, resources, history=history, stopped=stopped) as (study, opened):
-        evaluator = study.evaluator
-        assert isinstance(evaluator, Evaluator)  # open_study makes no other
+    with open_study(data, space, settings, resources, history=history, stopped=stopped) as (study, evaluator, store):
         if seconds is not None:
             study = replace(study, settings=shrink_to_fit(study, evaluator, seconds))
-        recording = Recording(study, evaluator, opened.store, architecture)
-        study = replace(study, observer=recording)
-        status = SearchStatus.FAILED
+        recording = Recording(study, evaluator.setup, store, data, architecture)
+        study = replace(study, observer=recording)  # every visit is kept as soon as its trial is decided
+        status = SearchStatus.FAILED  # unless it gets further, or is stopped
         try:
+            # c_0 first: without it there is no f. Until then the store has no row, as nothing has begun.
             recording.begin(study.references, study.objective, progress)
             if architecture is None:
                 first = search_architecture(study)
@@ -169,22 +168,24 @@ def run_search(
                 second = refine_architecture(study, first)
                 recording.stage_done(2, len(second.visits))
             else:
-                second = _given(study, evaluator, architecture)
+                second = _as_stage2(study, evaluator, architecture)
             search_training(study, second)
             status = SearchStatus.FINISHED
         except KeyboardInterrupt:
             status = SearchStatus.STOPPED
-            raise _stopped(recording, opened.store) from None
+            raise _stopped(recording, store) from None
         finally:
             try:
                 recording.end(status)
             except StoreError:
+                # What stopped the search is to be told, not that the store could not be told of it: its steps say how
+                # far it got.
                 if status is SearchStatus.FINISHED:
-                    raise  # otherwise what stopped it is to be told, and its steps say how far it got
+                    raise
         return recording.result(status)
 
 
-def _given(study: Study, evaluator: Evaluator, architecture: Architecture) -> StageResult:
+def _as_stage2(study: Study, evaluator: Evaluator, architecture: Architecture) -> StageResult:
     """A given architecture with its preset training, as stage 2 would have left it: stage 3's contender."""
     visit = Visit(2, "transfer", 0, evaluator(study.preset(architecture)))
     study.observer(visit)
@@ -192,7 +193,7 @@ def _given(study: Study, evaluator: Evaluator, architecture: Architecture) -> St
 
 
 def _stopped(recording: Recording, store: Store) -> SearchStopped:
-    kept = f"{len(recording.visits)} finished trials are kept in {store.path or 'memory'}"
+    finished = f"{len(recording.visits)} finished trials are kept in {store.path or 'memory'}"
     again = "run the same call again" if store.path else "run the same call again with store=error.store"
-    message = f"search {recording.id} stopped: {kept}; {again} to go on"
+    message = f"search {recording.id} stopped: {finished}; {again} to go on"
     return SearchStopped(message, recording.result(SearchStatus.STOPPED), store)

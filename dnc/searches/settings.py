@@ -139,7 +139,10 @@ class SearchSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a search may use. None of it changes the result.
+    """What a search may use. None of it is part of its name in the store.
+
+    The device decides the engine, whose numerics are. A time limit, a lack of memory or a retry decides which trainings
+    fail; everything else is the same with any of them.
 
     Args:
         store: file of the trial store, an open `Store`, or None to keep trials in memory.

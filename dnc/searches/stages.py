@@ -24,11 +24,13 @@ from dnc.objective import Objective
 from dnc.searches.explore import Before, explore
 from dnc.searches.opening import check_space
 from dnc.searches.problem import Problem
-from dnc.searches.study import Study
+from dnc.searches.study import Study, belongs
 from dnc.searches.table import best_visits
 from dnc.searches.visiting import visit_all
 from dnc.space import Space
 from dnc.trial import Trial, TrialStatus, Visit
+
+NOTHING = object()  # there is no stage before
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int =
     >>> len(stage1(problem, MLPSpace(), n1=3, n2=2).visits)
     5
     """
-    return search_architecture(_study(problem, space, n1, n2, n3))
+    _check_arguments(problem, space)
+    return search_architecture(_study(problem, space, n1=n1, n2=n2, n3=n3))
 
 
 def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequence[str] | None = None) -> StageResult:
@@ -113,9 +116,8 @@ def stage2(problem: Problem, space: Space, previous: StageResult, order: Sequenc
     >>> stage2(problem, space, stage1(problem, space, n1=3, n2=2)).best.trial.config.arch.drop
     0.5
     """
-    study = _study(problem, space)
-    _check_previous(study, previous)
-    return refine_architecture(replace(study, settings=replace(study.settings, stage2_order=order)), previous)
+    _check_arguments(problem, space, previous)
+    return refine_architecture(_study(problem, space, previous, stage2_order=order), previous)
 
 
 def stage3(
@@ -141,9 +143,8 @@ def stage3(
     >>> stage3(problem, space, stage1(problem, space, n1=3, n2=2)).best.trial.config.training.batch_size < 100
     True
     """
-    study = _study(problem, space, n1, n2, n3)
-    _check_previous(study, previous)
-    return search_training(study, previous)
+    _check_arguments(problem, space, previous)
+    return search_training(_study(problem, space, previous, n1=n1, n2=n2, n3=n3), previous)
 
 
 # ---- the stages on a study -----------------------------------------------------------------------------
@@ -156,30 +157,30 @@ def search_architecture(study: Study) -> StageResult:
     for trial in _usable(study.history):
         arch = trial.config.arch
         # only what stage 1 itself could propose: with its presets, not a variant that stage 2 tried
-        if study.belongs(arch) and trial.config == study.preset(space.preset(arch.widths)):
+        if belongs(arch, study.space) and trial.config == study.preset(space.preset(arch.widths)):
             optimizer.tell(arch, objective.of(trial))
             told.append(trial)
     before = Before(told, [trial.config.arch for trial in _best(told, objective)])
-    visits, note = explore(study, objective, 1, optimizer, study.preset, before)
+    visits, note = explore(study, 1, optimizer, study.preset, before)
     return _conclude(1, visits, None, objective, started, note)
 
 
 def refine_architecture(study: Study, previous: StageResult) -> StageResult:
     """Stage 2 (Sec. 2.1): one grid after the other, each around the best of those before."""
-    started, objective = time.perf_counter(), previous.objective
+    started, objective = time.perf_counter(), study.objective
     best, visits = previous.best, list[Visit]()
     for substage in study.space.substages(study.settings.stage2_order):
         configs = [study.preset(arch) for arch in substage.candidates(best.trial.config.arch)]
         steps = [Visit(2, substage.name, len(visits) + i, unmeasured(c)) for i, c in enumerate(configs)]
         early_stop = study.early_stop(v.trial for v in [*previous.so_far, *visits])
-        visits += visit_all(study, objective, steps, objective.of(best.trial), early_stop)
+        visits += visit_all(study, steps, objective.of(best.trial), early_stop)
         best = best_visits([best, *visits], objective)[0]
     return _conclude(2, visits, previous, objective, started, "" if visits else "nothing to vary")
 
 
 def search_training(study: Study, previous: StageResult) -> StageResult:
     """Stage 3 (Sec. 2.1): BO over the training hyperparameters of the architecture found."""
-    started, objective, arch = time.perf_counter(), previous.objective, previous.best.trial.config.arch
+    started, objective, arch = time.perf_counter(), study.objective, previous.best.trial.config.arch
     optimizer, told = study.optimizer(study.space.stage3(max_batch=study.max_batch)), _usable(study.history)
     same_arch = [trial for trial in told if trial.config.arch == arch]
     tuned = [trial for trial in told if _is_tuned(study, trial.config)]
@@ -189,7 +190,7 @@ def search_training(study: Study, previous: StageResult) -> StageResult:
     better = [trial for trial in _best(same_arch, objective) if objective.of(trial) < previous.f]
     contenders = list(dict.fromkeys(trial.config.training for trial in better + _best(tuned, objective)))
     before = Before(told, contenders, previous.so_far, previous.best)
-    visits, note = explore(study, objective, 3, optimizer, lambda training: Config(arch, training), before)
+    visits, note = explore(study, 3, optimizer, lambda training: Config(arch, training), before)
     return _conclude(3, visits, previous, objective, started, note)
 
 
@@ -202,32 +203,48 @@ def grid_steps(space: Space, order: Sequence[str] | None = None, arch: Architect
 # ---- checks and parts ----------------------------------------------------------------------------------
 
 
-def _study(problem: object, space: Space, n1: int = N1, n2: int = N2, n3: int = N3) -> Study:
+def _study(
+    problem: Problem,
+    space: Space,
+    previous: StageResult | None = None,
+    *,
+    n1: int = N1,
+    n2: int = N2,
+    n3: int = N3,
+    stage2_order: Sequence[str] | None = None,
+) -> Study:
+    """The problem's study with the sizes of a stage, and with the c_0 of the stage before."""
+    settings = replace(problem.settings, n1=n1, n2=n2, n3=n3, stage2_order=stage2_order)
+    if previous is not None:
+        settings = replace(settings, reference=previous.objective.reference)
+    return problem.study(space, settings)
+
+
+def _check_arguments(problem: object, space: Space, previous: object = NOTHING) -> None:
+    """Refuse what is not a problem, a space, or a result of this search: of its family, and of its objective."""
     if not isinstance(problem, Problem):
         raise ArgumentError(
             f"problem={short_repr(problem)} is not allowed: give a dnc.Problem, e.g. dnc.Problem(data, wc=0.1)"
         )
     check_space(space)
-    return problem.study(space, replace(problem.settings, n1=n1, n2=n2, n3=n3))
-
-
-def _check_previous(study: Study, previous: object) -> None:
-    """Refuse a result that is not of this search: another family, or another objective."""
+    if previous is NOTHING:
+        return
     if not isinstance(previous, StageResult):
         raise ArgumentError(
             f"previous={short_repr(previous)} is not allowed: give what dnc.stage1 or dnc.stage2 returned"
         )
-    arch, before, now = previous.best.trial.config.arch, previous.objective, study.settings
-    if not study.belongs(arch):
+    arch, before, now = previous.best.trial.config.arch, previous.objective, problem.settings
+    if not belongs(arch, space):
         raise ArgumentError(
             f"previous found {short_repr(str(arch))}, which is not a network of this space: give its own space"
         )
-    given = before.reference if now.reference is None else now.reference
-    if (before.wc, before.penalty, before.reference) != (now.wc, now.penalty, given):
+    # a c_0 that the problem would measure is taken from the stage before: measured again, it would differ by its error
+    reference = before.reference if now.reference is None else now.reference
+    if (before.wc, before.penalty, before.reference) != (now.wc, now.penalty, reference):
         raise ArgumentError(
             f"previous minimized w_c={before.wc:g} with penalty {before.penalty!r} and c_0={before.reference:g}, but "
-            f"the problem has w_c={now.wc:g}, {now.penalty!r} and c_0={given:g}: give the problem of the stage before, "
-            "or run that stage again with this one"
+            f"the problem has w_c={now.wc:g}, {now.penalty!r} and c_0={reference:g}: give the problem of the stage "
+            "before, or run that stage again with this one"
         )
 
 
@@ -244,7 +261,7 @@ def _best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
 
 def _is_tuned(study: Study, config: Config) -> bool:
     """Whether a config's training hyperparameters can be tried here, and are not just its architecture's presets."""
-    if not study.belongs(config.arch):
+    if not belongs(config.arch, study.space):
         return False
     fits = study.max_batch is None or config.training.batch_size <= study.max_batch
     return fits and config != study.preset(config.arch)

@@ -33,12 +33,14 @@ def ignore(visit: Visit) -> None:
 
 @dataclass(frozen=True)
 class Study:
-    """One search: what its stages share. Frozen; `replace` makes one with another observer or other settings.
+    """One search: what its stages share. Frozen; `replace` makes one with another observer, or other sizes of stages.
+
+    Its evaluator has penalty, epochs, train_seed and device of its own: for others, open another study.
 
     Attributes:
         data: the data set as the space's family sees it; None for an injected evaluation without data.
         space: what is searched.
-        settings: how; `epochs` is filled in.
+        settings: how; `epochs` is filled in. A given `reference` keeps c_0 from being measured for the objective.
         evaluator: gives the trials.
         history: trials of other searches that the optimizers of stages 1 and 3 are told first.
         observer: is told of every finished step.
@@ -61,7 +63,8 @@ class Study:
     @cached_property
     def objective(self) -> Objective:
         """f (eq. 1) with its c_0: given, or that of the space's reference config."""
-        return Objective(self.settings.wc, self.settings.penalty, self.references[self.settings.penalty])
+        wc, penalty, reference = self.settings.wc, self.settings.penalty, self.settings.reference
+        return Objective(wc, penalty, self.references[penalty] if reference is None else reference)
 
     def preset(self, arch: Architecture) -> Config:
         """An architecture with the space's default training hyperparameters, as stages 1 and 2 train it."""
@@ -71,10 +74,6 @@ class Study:
     def max_batch(self) -> int | None:
         """The largest batch size: the number of training samples; None where there is no data."""
         return None if self.data is None else self.data.n_train
-
-    def belongs(self, arch: Architecture) -> bool:
-        """Whether an architecture is of the space's family."""
-        return isinstance(arch, CNN) == isinstance(self.space, CNNSpace)
 
     def optimizer(self, domain: Any) -> Optimizer:
         """What the settings search a domain with."""
@@ -92,12 +91,7 @@ class Study:
         """What the search may conclude from the learning curves of `trials`; None if it must not."""
         if not (self.settings.early_stop and self.evaluator.early_stopping):
             return None
-        return EarlyStop(trials, self.epochs)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that each config is trained for."""
-        return epochs_of(self.settings, self.space)
+        return EarlyStop(trials, epochs_of(self.settings, self.space))
 
 
 def preset_config(arch: Architecture, space: Space, data: Dataset | None) -> Config:
@@ -111,3 +105,8 @@ def preset_config(arch: Architecture, space: Space, data: Dataset | None) -> Con
 def epochs_of(settings: SearchSettings, space: Space) -> int:
     """Epochs of each training: given, or the default of the space's family."""
     return space.default_epochs if settings.epochs is None else settings.epochs
+
+
+def belongs(arch: Architecture, space: Space) -> bool:
+    """Whether an architecture is of the space's family."""
+    return isinstance(arch, CNN) == isinstance(space, CNNSpace)

@@ -91,7 +91,7 @@ class Sweep:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row a trial of the whole family."""
+        """One row per trial of the whole family."""
         return self.table.frame
 
     @property
@@ -175,11 +175,11 @@ def run_sweep(
         raise ArgumentError(f"wcs={short_repr(wcs)} is not allowed: give a list of numbers >= 0")
     distinct = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
     stop = stop or threading.Event()
-    with open_study(data, space, settings, resources, stopped=stop.is_set) as (study, opened):
+    with open_study(data, space, settings, resources, stopped=stop.is_set) as (study, evaluator, open_store):
         steps = 2 * (settings.n1 + settings.n2) + grid_steps(space, settings.stage2_order)
         # every member after the first finds the initial points of stage 1 in the store
         bar = MultiProgress([steps - (settings.n1 if i else 0) for i in range(len(distinct))], show=progress is True)
-        shared = replace(resources, store=opened.store, workers=opened.workers)
+        shared = replace(resources, store=open_store, workers=evaluator.workers)
         results: dict[float, SearchResult] = {}
 
         def member(index: int, stop: threading.Event) -> SearchResult:
@@ -201,5 +201,5 @@ def run_sweep(
 
         with bar:
             _ = study.references  # once, before the members would each measure it
-            run_all(member, len(distinct), 1 if share_history else opened.workers.count, stop)
+            run_all(member, len(distinct), 1 if share_history else evaluator.workers.count, stop)
     return Sweep({wc: results[wc] for wc in distinct})

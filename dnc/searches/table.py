@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def visit_frame(visits: Sequence[Visit]) -> pd.DataFrame:
-    """One row a visit; without any, the same columns."""
+    """One row per visit; without any, the same columns."""
     import pandas as pd
 
     nothing = Visit(1, "", 0, Trial(Config(MLP()), math.nan, math.nan, 0))
@@ -87,7 +87,7 @@ class TrialTable:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a trial, plain columns, without f (which depends on w_c)."""
+        """One row per trial, plain columns, without f (which depends on w_c)."""
         return visit_frame(self.visits)
 
     def with_f(self, objective: Objective) -> pd.DataFrame:

@@ -50,9 +50,14 @@ class Database:
     def _open(self) -> None:
         db = self._db
         db.execute("PRAGMA trusted_schema=OFF")  # the file may come from somebody else
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        app = db.execute("PRAGMA application_id").fetchone()[0]
-        if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        db.execute("BEGIN")  # all of these at one moment: another process may be creating the tables right now
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            app = db.execute("PRAGMA application_id").fetchone()[0]
+            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        finally:
+            db.execute("ROLLBACK")
+        if version == 0 and tables == 0:
             self._create()
         elif app != APPLICATION_ID:
             raise StoreError(f"{self._name} is a database, but not a dnc trial store: give another path")

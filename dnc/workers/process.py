@@ -63,6 +63,7 @@ class WorkerProcess:
         self.started = self.has_task = False
         self.deadline = time.monotonic() + START_SECONDS
         self._fingerprint = ""  # of the data that it has
+        self._closed, self._exit_code = False, None
 
     @property
     def idle(self) -> bool:
@@ -110,13 +111,15 @@ class WorkerProcess:
         return message
 
     def kill(self) -> int | None:
-        """End it at once; returns its exit code."""
-        self._process.kill()
-        self._process.join()
-        code = self._process.exitcode
-        self._process.close()
-        self.connection.close()
-        return code
+        """End it at once; returns its exit code. Twice, as an interrupt may lead to, does no harm."""
+        if not self._closed:
+            self._process.kill()
+            self._process.join()
+            self._exit_code = self._process.exitcode
+            self._closed = True
+            self._process.close()
+            self.connection.close()
+        return self._exit_code
 
     def reap(self) -> int | None:
         """The exit code of one that has died, or is about to."""

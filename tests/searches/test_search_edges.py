@@ -79,6 +79,62 @@ def test_stopped_before_anything_has_a_result_without_rows() -> None:
         _ = result.best
 
 
+def test_a_result_has_the_data_that_it_was_given() -> None:
+    """Images stay images, also after a search for perceptrons, which see them flat."""
+    data = dnc.load_data("digits", n_train=200, n_val=100)
+    assert tiny(data=data, n1=1, n2=0).data is data
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(dnc.SearchStopped) as stopped:
+        tiny(data=data, stop=stop)
+    assert stopped.value.result.data is data
+
+
+def test_what_is_stopped_before_c_0_is_known_leaves_no_row(found: SearchResult) -> None:
+    """Also where c_0 would only have to be looked up."""
+    assert isinstance(found.store, dnc.Store)
+    before, stop = found.store.counts(), threading.Event()
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        tiny(store=found.store, wc=7.0, stop=stop)
+    assert found.store.counts() == before
+
+
+def test_a_store_without_this_machines_timings_is_timed_again(tmp_path: Path) -> None:
+    """As one that was carried here: what is trained is not trained again, and does not count as failed."""
+    result = tiny(store=tmp_path / "t.db", penalty="n_params")
+    assert isinstance(result.store, dnc.Store)
+    trained = result.store.counts()["trainings"]
+    result.store._write("DELETE FROM timings")
+    again = tiny(store=result.store, penalty="n_params")
+    assert numbers(again) == numbers(result)
+    assert result.store.counts()["trainings"] == trained
+    assert result.store.counts()["timings"] > 0
+
+
+def test_a_problem_tries_a_failure_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dnc.training.stepper import TrainingFailed
+    from dnc.workers import jobs
+
+    calls = 0
+
+    def fail(*args: object, **options: object) -> None:
+        nonlocal calls
+        calls += 1
+        raise TrainingFailed("no")
+
+    monkeypatch.setattr(jobs, "train", fail)
+    data = dnc.load_data("digits", n_train=200, n_val=100)
+    space = dnc.MLPSpace(hidden_layers=(1, 1), nodes=(110, 200))  # too wide for stacks, which `train` does not see
+    counts = []
+    with dnc.Problem(data, penalty="n_params", epochs=1, retry_failed=True) as problem:
+        for _ in range(2):
+            with pytest.raises(SearchError, match="all 3 trials failed"):
+                dnc.stage1(problem, space, n1=3, n2=0)
+            counts.append(calls)
+    assert counts == [3, 3]
+
+
 def test_transfer_refuses_zero_epochs(found: SearchResult) -> None:
     data = dnc.load_data("digits", n_train=300, n_val=150)
     with pytest.raises(ArgumentError, match="epochs=0"):

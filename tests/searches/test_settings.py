@@ -82,7 +82,12 @@ def test_a_stage_refuses_the_result_of_another_objective(changes: dict) -> None:
 def test_an_injected_trial_must_be_of_its_config() -> None:
     wrong = dnc.Trial(Config(MLP((3,)), Training()), 0.5, 1.0, 1)
     problem = dnc.Problem(None, reference=1.0, evaluate=lambda c: wrong)
-    with pytest.raises(ArgumentError, match="give one of its argument"):
+    with pytest.raises(ArgumentError, match="it must be one of"):
+        dnc.stage1(problem, dnc.MLPSpace(hidden_layers=(1, 1), nodes=(20, 30)), n1=2, n2=0)
+    problem = dnc.Problem(
+        None, reference=1.0, method="fast", evaluate=lambda c: dnc.Trial(c, 0.5, 1.0, 1), measure=lambda c: wrong
+    )
+    with pytest.raises(ArgumentError, match=r"measure\(config\) gave a trial of"):
         dnc.stage1(problem, dnc.MLPSpace(hidden_layers=(1, 1), nodes=(20, 30)), n1=2, n2=0)
 
 
@@ -117,7 +122,7 @@ def test_many_repeats_are_decided_at_once() -> None:
     study = problem.study(dnc.MLPSpace())
     configs = [Config(MLP((20 + i % 50,))) for i in range(2000)]
     steps = [dnc.Visit(1, "", i, unmeasured(config)) for i, config in enumerate(configs)]
-    visits = visit_all(study, study.objective, steps, math.inf)
+    visits = visit_all(study, steps, math.inf)
     assert [v.trial.config for v in visits] == configs
     assert [v.step for v in visits] == list(range(2000))
     assert len(calls) == 2 * 50

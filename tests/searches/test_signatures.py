@@ -76,6 +76,16 @@ def test_parameters_of_one_name_have_one_default_and_one_annotation() -> None:
             assert inherits or parameter.default == other.default, f"{function}({name}=)"
 
 
+def test_a_problem_takes_every_setting_but_the_sizes_of_stages() -> None:
+    given = {name: p.default for name, p in inspect.signature(dnc.Problem).parameters.items()}
+    expected = fields("SearchSettings") | fields("Resources")
+    sizes = {"n1", "n2", "n3", "stage2_order"}  # arguments of the stages
+    own = {"wc": 0.0, "workers": 0}  # for a function in place of training: accuracy alone, in this process
+    assert {name: given.get(name, "missing") for name in expected if name not in sizes} == {
+        name: default for name, default in (expected | own).items() if name not in sizes
+    }
+
+
 def test_start_takes_all_that_search_takes() -> None:
     assert list(parameters("start")) == [name for name in parameters("search") if name not in IN_FOREGROUND]
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from dnc.config import MLP, Config, content_hash
 from dnc.errors import ArgumentError, StoreError
 from dnc.evaluation.setup import TrainingSetup
 from dnc.searches.archive import Store, open_store
+from dnc.store.schema import APPLICATION_ID, SCHEMA
 from dnc.training import engine
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,36 @@ def test_an_empty_file_becomes_a_store_but_is_none_to_open(tmp_path: Path) -> No
         open_store(path)
     with Store(path) as store:
         assert store.check()["trainings"] == 0
+
+
+def test_a_store_that_another_process_is_just_creating(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one makes its tables between two of our first looks at the file, or waits until we have made them."""
+    path, connect = tmp_path / "t.db", sqlite3.connect
+    path.touch()
+    created: list[bool] = []
+
+    class Interrupted(sqlite3.Connection):
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+            if sql == "SELECT count(*) FROM sqlite_master" and not created:
+                created.append(True)
+                with closing(connect(path, timeout=0, isolation_level=None)) as other:
+                    create(other)
+            return super().execute(sql, parameters)
+
+    def create(db: sqlite3.Connection) -> None:
+        with suppress(sqlite3.OperationalError):  # locked: it would wait
+            db.execute("BEGIN IMMEDIATE")
+            for statement in SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.execute("PRAGMA user_version=1")
+            db.execute("COMMIT")
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Interrupted, **options))
+    with Store(path) as store:
+        assert created
+        add(store, 0)
+        assert store.counts()["trainings"] == 1
 
 
 def test_a_write_that_was_torn_by_a_crash_is_undone(tmp_path: Path) -> None:
