@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = ("wc", "arm", "seed", "stage", "step", "best_so_far")
 GRID_SHARE = 1 / 6  # length of stage 2 on the axis of trials, as a share of stage 1's: its grids are small
 SKIPPED = 0.1  # share of stage 1 whose f does not stretch the axis: the first trials are far from any optimum
-TITLE = "Search objective f by way of searching (lower is better)"
+TITLE = "Search objective f of each search method (lower is better)"
 
 
 def grid_width(trials: int) -> int:
@@ -80,7 +80,7 @@ class ArmsInfo(NamedTuple):
         """How to read the picture, and the note: lines of plain text."""
         seeds = max(len(group.seeds) for panel in self.panels for group in panel.groups)
         bars = f", bars: mean ± 1 standard deviation of {seeds} seeds" if seeds > 1 else " (one seed)"
-        above = f"Top: filled marks are final f after stage 3, hollow ones f after stage 1; a mark each seed{bars}."
+        above = f"Top: filled marks are final f after stage 3, hollow ones f after stage 1; one mark per seed{bars}."
         below = "Bottom: best f so far in the same colours, mean over seeds; stage 2 (shaded) is the same grid for all."
         return tuple(line for line in (above, below, *self.note.split("\n")) if line)
 
