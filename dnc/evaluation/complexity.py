@@ -135,6 +135,7 @@ class ComplexityMeter:
             SearchError: it could not be measured.
         """
         engine = self.setup.engine
+        # Kept in the store, since its error is common to all timings: a new value in every run would shift them all.
         machine = machine_id(engine)
         row = self.store.clock(machine, engine.id)
         if row is None:

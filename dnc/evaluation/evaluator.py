@@ -137,6 +137,8 @@ class Evaluator:
         def jobs() -> Iterator[Job]:
             narrow: list[_Planned] = []
             for trial in planned:
+                # Looked up now and not when the round was measured: meanwhile another search on this store may have
+                # trained it.
                 plan = _Planned(trial, limits_for(trial) if limits_for is not None else ())
                 finished = self._without_training(plan)
                 if finished is not None:
@@ -163,6 +165,8 @@ class Evaluator:
             return job
 
         for job, answer in self.workers.run(jobs(), self.setup.data, self._stopped):
+            # `jobs` has passed over these since the last answer: they are handed on as soon as possible, since the
+            # caller's next decision (what can still win) may depend on them.
             while recorded:
                 yield recorded.popleft()
             group = members.pop(job)
@@ -209,6 +213,7 @@ class Evaluator:
         """The recorded trial of a config, as it is where the plan's limits hold, or None."""
         config, whole = plan.trial.config, plan.trial.key
         ended = [self.setup.ended_key(config, plan.limits)] if plan.limits else []
+        # A whole training comes first: it says more than one that was ended, and a failure elsewhere says nothing then.
         record = self.store.training(whole, *ended, self.setup.failure_key(config, self._timeout))
         if record is None:
             return None
@@ -216,7 +221,9 @@ class Evaluator:
         if record["status"] == TrialStatus.FAILED and self._retries(key):
             return None
         trial = replace(completed_trial(plan.trial, key, record), cached=True)
-        if key == whole and ends_after(trial.curve, plan.limits):  # it was trained where other limits, or none, held
+        # It was trained where other limits, or none, held. Here it counts as what these limits leave of it: otherwise
+        # the store's contents would change the search's decisions.
+        if key == whole and ends_after(trial.curve, plan.limits):
             return replace(self._end(plan, trial.curve), cached=True)
         return trial
 
@@ -224,7 +231,9 @@ class Evaluator:
         """Keep what a job gave; the trial, as it is where the plan's limits hold."""
         config = plan.trial.config
         if isinstance(answer, Failure):
-            own = answer.reason.startswith(NOT_FINITE)  # else it may succeed elsewhere
+            # A loss that is not finite belongs to the config wherever it is trained. Whatever else went wrong may not
+            # happen on another machine, or with more time.
+            own = answer.reason.startswith(NOT_FINITE)
             key = plan.trial.key if own else self.setup.failure_key(config, self._timeout)
             return self._keep(plan, key, TrialStatus.FAILED, answer.reason)
         assert isinstance(answer, Outcome)

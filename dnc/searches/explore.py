@@ -63,12 +63,14 @@ def explore(
             Visit(stage, substage, len(visits) + i, unmeasured(to_config(p.point)), p.mu, p.sigma, p.ei)
             for i, p in enumerate(proposals)
         ]
+        # Both are taken before the round, so that neither depends on which of its trials finishes first.
         early_stop = study.early_stop([*before.history, *(v.trial for v in [*before.earlier, *visits])])
         best = min((objective.of(t) for t in [*incumbent, *(v.trial for v in visits)]), default=math.inf)
         added = visit_all(study, steps, best, early_stop)
         visits += added
         errors = [1 - t.val_acc for t in [*incumbent, *(v.trial for v in visits)] if t.ok]
         mean_error = sum(errors) / len(errors) if errors else math.nan
+        # In the order of the proposals, whatever finished first: equal histories give equal proposals.
         for proposal, visit in zip(proposals, added, strict=True):
             optimizer.tell(proposal.point, _value_to_tell(visit.trial, objective, mean_error, early_stop))
     explored, total = len(visits) - len(before.contenders), study.settings.n1 + study.settings.n2

@@ -84,6 +84,7 @@ def open_study(
         StoreError: the store cannot be used.
     """
     view = check_study(data, space, settings, resources)
+    # Opened last: a call that is refused leaves neither a file nor a process.
     opened = open_resources(resources)
     try:
         evaluator = make_evaluator(view, space, settings, resources, opened, stopped)

@@ -65,12 +65,16 @@ class Pruning:
 
     def to_train(self) -> Iterator[Trial]:
         """See `Selection`."""
+        # Asked late, one by one: whatever has finished by then may rule out the next. One that could tie is trained, as
+        # ties go to the cheaper config.
         for trial in self._order:
-            if self._objective.bound(trial) <= self._best:  # one that could tie is tried
+            if self._objective.bound(trial) <= self._best:
                 yield trial
 
     def completed(self, trial: Trial | None = None) -> Iterator[Trial]:
         """See `Selection`; in the order of the bounds."""
+        # `_best` depends on what happened to finish first, so it may only save work. What counts as pruned is decided by
+        # `_settled_best`, which is the same on one worker and on ten: a search must not depend on their number.
         if trial is not None:
             self._trained[trial.config.key] = trial
             self._best = min(self._best, self._objective.of(trial))
@@ -80,7 +84,7 @@ class Pruning:
             if self._objective.bound(candidate) > self._settled_best:
                 decided = self._pruned(candidate)
             elif decided is None:
-                return  # it runs, and what comes after it may depend on its f
+                return  # it still runs, and what comes after it may be ruled out by its f
             else:
                 self._settled_best = min(self._settled_best, self._objective.of(decided))
             self._next += 1

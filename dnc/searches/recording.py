@@ -84,8 +84,9 @@ class Recording:
     def result(self, status: SearchStatus) -> SearchResult:
         """What has been found so far."""
         s = self._study.settings
-        # stopped before c_0 was known: without trials any c_0 gives the same, an empty result
+        # Stopped before c_0 was known: without trials any c_0 gives the same, an empty result
         objective = self._objective or Objective(s.wc, s.penalty, s.reference or 1.0)
+        # With workers the visits of a round come in the order in which they finish.
         visits = tuple(sorted(self.visits, key=lambda v: (v.stage, v.step)))
         return SearchResult(
             self.id, self.spec, self.facts, self._study.space, objective, visits, status, self._data, self._store

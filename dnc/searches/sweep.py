@@ -188,6 +188,7 @@ def run_sweep(
 
             earlier = [v.trial for v in merge(list(results.values())).visits] if share_history and results else []
             wc = distinct[index]
+            # the same store and pool for all: a config that several members propose is trained once
             results[wc] = run_search(
                 data,
                 space,

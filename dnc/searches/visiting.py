@@ -24,6 +24,8 @@ def visit_all(
         incumbent: the best f of the search so far.
         early_stop: what the search knows of learning curves, if it may end trainings early.
     """
+    # Sobol and random points may repeat a config, above all the one without hidden layers: it is evaluated once, and
+    # its trial finds its steps by the config that it carries.
     steps_of: dict[Config, list[int]] = {}
     for number, step in enumerate(steps):
         steps_of.setdefault(step.trial.config, []).append(number)
