@@ -73,8 +73,8 @@ class Pruning:
 
     def completed(self, trial: Trial | None = None) -> Iterator[Trial]:
         """See `Selection`; in the order of the bounds."""
-        # `_best` depends on what happened to finish first, so it may only save work. What counts as pruned is decided by
-        # `_settled_best`, which is the same on one worker and on ten: a search must not depend on their number.
+        # `_best` depends on what happened to finish first: it may only save work. What counts as pruned is decided by
+        # `_settled_best`, which is the same on one worker and on ten.
         if trial is not None:
             self._trained[trial.config.key] = trial
             self._best = min(self._best, self._objective.of(trial))

@@ -22,23 +22,13 @@ from small_store import add, identity
 import dnc
 from dnc import cli
 from dnc.config import MLP, Config, content_hash
-from dnc.errors import ArgumentError, StoreError
+from dnc.errors import StoreError
 from dnc.evaluation.setup import TrainingSetup
 from dnc.searches.archive import Store, open_store
 from dnc.store.schema import APPLICATION_ID, SCHEMA
 from dnc.training import engine
 
 ROOT = Path(__file__).parents[2]
-OLD = Path(__file__).with_name("recorded") / "version1.sql"
-
-
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """A store as version 1 wrote it."""
-    path = tmp_path / "old.db"
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript(OLD.read_text(encoding="utf-8"))
-    return path
 
 
 # ---- an old store --------------------------------------------------------------------------------------------
@@ -315,40 +305,3 @@ def test_a_store_that_another_process_keeps_locked(tmp_path: Path, monkeypatch: 
                 add(store, 1)
         add(store, 1)
         assert store.check()["trainings"] == 2
-
-
-# ---- copies --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["copy.db", "copy.sql"])
-def test_export_copies_a_store_while_it_is_written(old: Path, tmp_path: Path, name: str) -> None:
-    target = tmp_path / name
-    with Store(old) as writer, open_store(old) as reader:
-        add(writer, 0)
-        reader.export(target)
-        add(writer, 1)
-    if name.endswith(".sql"):
-        with closing(sqlite3.connect(tmp_path / "new.db")) as db:
-            db.executescript(target.read_text(encoding="utf-8"))
-        target = tmp_path / "new.db"
-    with open_store(target) as copy, open_store(old) as store:
-        assert copy.check()["trainings"] == 13
-        assert repr(copy.result("0a81e14c0b4e").visits) == repr(store.result("0a81e14c0b4e").visits)
-    assert not [p for p in tmp_path.iterdir() if p.name.endswith(".part")]
-
-
-def test_export_overwrites_only_if_it_may(old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    target = tmp_path / "copy.db"
-    target.write_text("mine")
-    with open_store(old) as store:
-        for bad in (target, tmp_path / "no" / "copy.db", tmp_path):
-            with pytest.raises(ArgumentError, match=r"exists|create it first"):
-                store.export(bad)
-    assert cli.main(["store", "export", str(old), str(target)]) == 2
-    assert target.read_text() == "mine"
-    assert cli.main(["store", "export", str(old), str(target), "--force"]) == 0
-    assert cli.main(["store", "check", str(target)]) == 0
-    for argv in (["check", str(old), "x"], ["export", str(old)], ["repair", str(old)]):
-        assert cli.main(["store", *argv]) == 2
-    assert cli.main(["store", "check", str(tmp_path / "none.db")]) == 1
-    assert capsys.readouterr().err.count("\n") == 5
