@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-OLD = Path(__file__).with_name("recorded") / "version1.sql"
+RECORDED = Path(__file__).with_name("recorded") / "version1.sql"
 
 
 @pytest.fixture
@@ -16,5 +16,5 @@ def old(tmp_path: Path) -> Path:
     """A store as version 1 wrote it."""
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(OLD.read_text(encoding="utf-8"))
+        db.executescript(RECORDED.read_text(encoding="utf-8"))
     return path

@@ -29,6 +29,7 @@ from dnc.store.schema import APPLICATION_ID, SCHEMA
 from dnc.training import engine
 
 ROOT = Path(__file__).parents[2]
+RECORDED = Path(__file__).with_name("recorded") / "version1.sql"
 
 
 # ---- an old store --------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def small_store() -> bytes:
         path = Path(folder) / "t.db"
         with closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA page_size=512")
-            db.executescript(OLD.read_text(encoding="utf-8"))
+            db.executescript(RECORDED.read_text(encoding="utf-8"))
         return path.read_bytes()
 
 
