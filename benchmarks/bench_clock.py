@@ -94,12 +94,12 @@ def perceptrons(images: int) -> list[Subject]:
     data, engine = random_data(images, (784,)), select_engine("cpu", family="mlp")
     calibration, space = calibrate(engine), dnc.MLPSpace()
     points = SobolSearch(space.stage1(), seed=0)
-    found: dict[Config, None] = {}
-    while len(found) < 10:
+    configs: dict[Config, None] = {}
+    while len(configs) < 10:
         arch = points.ask()
         n_params = count_params(arch, data.input_shape, CLASSES)
-        found[Config(arch, space.default_training(n_params))] = None
-    return [Subject(config, data, engine, calibration) for config in found]
+        configs[Config(arch, space.default_training(n_params))] = None
+    return [Subject(config, data, engine, calibration) for config in configs]
 
 
 def convolutional() -> list[Subject]:

@@ -128,8 +128,8 @@ def load(images: int) -> Dataset:
 def clocked(call: Callable[[], Found]) -> tuple[Found, Cost]:
     """The answer and what it cost."""
     started, before = time.perf_counter(), cpu_seconds()
-    found = call()
-    return found, Cost(time.perf_counter() - started, cpu_seconds() - before)
+    result = call()
+    return result, Cost(time.perf_counter() - started, cpu_seconds() - before)
 
 
 def cpu_seconds() -> float:
@@ -153,10 +153,10 @@ def counts(results: Sequence[SearchResult]) -> dict[str, int]:
 
 def row(name: str, cost: Cost, plain: Cost, results: Sequence[SearchResult]) -> str:
     """One line of the table of costs."""
-    found = ", ".join(f"{r.best.f:.4f}" for r in results)
+    best = ", ".join(f"{r.best.f:.4f}" for r in results)
     numbers = " | ".join(str(n) for n in counts(results).values())
     ratios = f"{plain.wall / cost.wall:.2f} | {plain.cpu / cost.cpu:.2f}"
-    return f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {ratios} | {found} | {numbers} |"
+    return f"| {name} | {cost.wall:.1f} | {cost.cpu:.1f} | {ratios} | {best} | {numbers} |"
 
 
 def trainings(result: SearchResult) -> list[Config]:
@@ -233,10 +233,10 @@ def quality_table(arms: dict[str, dict[float, list[float]]]) -> str:
     """Mean f ± standard error by w_c, and in brackets the mean of the paired differences to the first arm."""
     base = next(iter(arms.values()))
     lines = ["| arm | " + " | ".join(f"w_c = {wc:g}" for wc in base) + " |", "|---" * (1 + len(base)) + "|"]
-    for name, found in arms.items():
+    for name, f_of in arms.items():
         cells = []
         for wc in base:
-            values = found.get(wc, [])
+            values = f_of.get(wc, [])
             if not values:
                 cells.append("")
                 continue

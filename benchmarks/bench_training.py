@@ -197,20 +197,20 @@ def accuracy_table(best: Engine) -> None:
     """The check that the faster ways are as accurate: embedded data, several seeds."""
     data = dnc.load_data("digits").flatten()
     config = Config(MLP((400,), 0.2), Training(lr=3e-3, batch_size=128))  # wide enough for bfloat16
-    found: dict[str, list[float]] = {}
+    accuracies: dict[str, list[float]] = {}
     for seed in range(SEEDS):
         baseline = Baseline(config, data, seed, EPOCHS)
         scores = []
         for _ in range(EPOCHS):
             baseline.epoch()
             scores.append(baseline.accuracy())
-        found.setdefault("plain", []).append(max(scores))
+        accuracies.setdefault("plain", []).append(max(scores))
         for engine in (Engine(), Engine(kind="direct"), best):
-            found.setdefault(engine.id, []).append(train(config, data, EPOCHS, seed, engine).val_acc)
+            accuracies.setdefault(engine.id, []).append(train(config, data, EPOCHS, seed, engine).val_acc)
     print(
         f"accuracy on digits, 64-400-10, {EPOCHS} epochs, best validation accuracy, mean ± deviation of {SEEDS} seeds:"
     )
-    for name, scores in found.items():
+    for name, scores in accuracies.items():
         print(f"  {name:24}{statistics.mean(scores):.2%} ± {statistics.stdev(scores):.2%}")
 
 

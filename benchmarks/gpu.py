@@ -254,10 +254,10 @@ def speed_table(
                 ways = epochs_of(Config(arch, Training(batch_size=batch)), data, engine, capture)
                 kind = "augmented" if augment else "in memory"
                 # the plain way augments image by image, seconds an epoch: two rounds tell enough
-                found = epoch_times(
+                times = epoch_times(
                     f"{name}, {batch}, {kind}", ways, min(rounds, 2) if augment else rounds, wait=settle
                 )
-                show(str(found))
+                show(str(times))
 
 
 def settle() -> None:

@@ -76,5 +76,5 @@ class GraphedStepper:
 
     def _generators(self) -> list[torch.Generator]:
         drops = [m.generator for m in self._inner._network.modules() if isinstance(m, Dropout) and m.threshold]
-        found = [self._inner._augmentation, *(g for g in drops if g is not None)]
-        return list({id(g): g for g in found}.values())
+        generators = [self._inner._augmentation, *(g for g in drops if g is not None)]
+        return list({id(g): g for g in generators}.values())

@@ -94,9 +94,9 @@ def plain_search(
         for arch in substage.candidates(best.config.arch):
             evaluate(preset(arch))
         best = min(trained.values(), key=f)
-    found = best.config.arch
+    arch = best.config.arch
     stage3 = space.stage3(max_batch=data.n_train)
-    explore(stage3, training_similarity, lambda training: Config(found, training))
+    explore(stage3, training_similarity, lambda training: Config(arch, training))
     best = min(trained.values(), key=f)
     return PlainSearch(best, f(best), tuple(trained.values()), time.perf_counter() - started, proposing)
 

@@ -1,4 +1,4 @@
-"""What a result was made with: versions and hardware."""
+"""What a result was made with: the versions."""
 
 from __future__ import annotations
 

@@ -115,8 +115,21 @@ def _search(path: Path, workers: int, penalty: str, seed: int, pipe: int) -> Non
 
     space = dnc.MLPSpace(hidden_layers=(0, 1), nodes=(4, 9), training=dnc.TrainingSpace(batch_size=(16, 32)))
     with Telling(path) as store:
-        result = run_search(data(), space, wc=0.1, penalty=penalty, epochs=3, n1=3, n2=3, n3=50, seed=seed, store=store,
-                            workers=workers, device="cpu", progress=False)  # fmt: skip
+        result = run_search(
+            data(),
+            space,
+            wc=0.1,
+            penalty=penalty,
+            epochs=3,
+            n1=3,
+            n2=3,
+            n3=50,
+            seed=seed,
+            store=store,
+            workers=workers,
+            device="cpu",
+            progress=False,
+        )
         say("F", described(result))
 
 
@@ -129,13 +142,28 @@ def data() -> dnc.Dataset:
 def described(result: Any) -> dict[str, Any]:
     """All that a search decided and measured, bit for bit, except seconds."""
     steps = [
-        [v.stage, v.substage, v.step, v.trial.config.to_json(), v.trial.status, v.trial.val_acc, v.trial.t_tr,
-         v.trial.n_params, [[e.train_loss, e.val_loss, e.val_acc] for e in v.trial.curve],
-         repr(v.mu), repr(v.sigma), repr(v.ei)]
+        [
+            v.stage,
+            v.substage,
+            v.step,
+            v.trial.config.to_json(),
+            v.trial.status,
+            v.trial.val_acc,
+            v.trial.t_tr,
+            v.trial.n_params,
+            [[e.train_loss, e.val_loss, e.val_acc] for e in v.trial.curve],
+            repr(v.mu),
+            repr(v.sigma),
+            repr(v.ei),
+        ]
         for v in result.visits
-    ]  # fmt: skip
-    return {"steps": steps, "best": result.best.config.to_json(), "f": result.best.f,
-            "trained": sum(not v.trial.cached for v in result.visits)}  # fmt: skip
+    ]
+    return {
+        "steps": steps,
+        "best": result.best.config.to_json(),
+        "f": result.best.f,
+        "trained": sum(not v.trial.cached for v in result.visits),
+    }
 
 
 def rows(path: Path) -> dict[str, dict[str, tuple[Any, ...]]]:

@@ -54,14 +54,30 @@ def soak(trials: int, store: Path) -> list[dict[str, Any]]:
                 return
             pids = workers.pids
             if len(pids) == workers.count:
-                samples.append({
-                    "parent": memory(os.getpid()), "workers": [memory(pid) for pid in pids], "pids": pids,
-                    "handles": [handles(pid) for pid in (os.getpid(), *pids)], "store": store.stat().st_size,
-                })  # fmt: skip
+                samples.append(
+                    {
+                        "parent": memory(os.getpid()),
+                        "workers": [memory(pid) for pid in pids],
+                        "pids": pids,
+                        "handles": [handles(pid) for pid in (os.getpid(), *pids)],
+                        "store": store.stat().st_size,
+                    }
+                )
 
         n2 = steps(trials)
-        dnc.search(data, space, penalty="n_params", epochs=1, n1=trials - n2, n2=n2, n3=50, store=store,
-                   workers=workers, device="cpu", progress=sample)  # fmt: skip
+        dnc.search(
+            data,
+            space,
+            penalty="n_params",
+            epochs=1,
+            n1=trials - n2,
+            n2=n2,
+            n3=50,
+            store=store,
+            workers=workers,
+            device="cpu",
+            progress=sample,
+        )
     return samples
 
 

@@ -151,7 +151,7 @@ class RampKernel:
             return np.asarray(points, dtype=float).reshape(len(points), len(self.low))
         except (TypeError, ValueError):
             raise ArgumentError(
-                f"xs={short_repr(points)} is not usable: give {len(self.low)} numbers a point"
+                f"xs={short_repr(points)} is not usable: give {len(self.low)} numbers per point"
             ) from None
 
     def terms(self, a: Array, b: Array) -> Terms:

@@ -44,7 +44,7 @@ class Evaluation(Protocol):
         """c_0 by metric: the complexities of the space's reference config, which is not trained."""
         ...
 
-    def measure(self, configs: Sequence[Config]) -> list[Trial]:
+    def plan(self, configs: Sequence[Config]) -> list[Trial]:
         """The planned trial of each config, with its complexities and without an accuracy."""
         ...
 
@@ -52,7 +52,7 @@ class Evaluation(Protocol):
         """Yield the trials of planned ones, whose configs differ, as they are completed.
 
         Args:
-            planned: what `measure` gave; may be an iterator that decides late what comes next.
+            planned: what `plan` gave; may be an iterator that decides late what comes next.
             count: how many there are at most.
             limits_for: the early stop of each planned trial, if any; what it ends has the status "ended".
         """
@@ -103,7 +103,7 @@ class Evaluator:
 
     def trials(self, configs: Sequence[Config]) -> list[Trial]:
         """The trial of each config, in their order; equal configs are trained once."""
-        planned = self.measure(list(dict.fromkeys(configs)))
+        planned = self.plan(list(dict.fromkeys(configs)))
         by_config = {trial.config: trial for trial in self.train(planned, len(planned))}
         return [by_config[config] for config in configs]
 
@@ -111,12 +111,12 @@ class Evaluator:
         """See `Evaluation`."""
         return self.complexity.references(config)
 
-    def measure(self, configs: Sequence[Config]) -> list[Trial]:
+    def plan(self, configs: Sequence[Config]) -> list[Trial]:
         """See `Evaluation`. t_tr is NaN where it could not be measured."""
         times = self.complexity.times(configs, self._retries)
-        return [self._plan(c, times.get(self.setup.timing_key(c), math.nan)) for c in configs]
+        return [self._planned(c, times.get(self.setup.timing_key(c), math.nan)) for c in configs]
 
-    def _plan(self, config: Config, t_tr: float) -> Trial:
+    def _planned(self, config: Config, t_tr: float) -> Trial:
         return Trial(
             config,
             math.nan,

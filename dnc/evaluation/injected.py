@@ -36,7 +36,7 @@ class InjectedEvaluator:
         """c_0 as it was given."""
         return {self.penalty: self.reference}
 
-    def measure(self, configs: Sequence[Config]) -> list[Trial]:
+    def plan(self, configs: Sequence[Config]) -> list[Trial]:
         """See `Evaluation`.
 
         Raises:

@@ -26,6 +26,7 @@ from dnc.searches.archive import Store, open_store
 from dnc.searches.estimate import duration, estimate
 from dnc.searches.parallel import MultiProgress, run_all
 from dnc.searches.search import search
+from dnc.trial import TrialStatus
 from dnc.workers.pool import Workers
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def tidy(results: Iterable[tuple[PlannedSearch, SearchResult]]) -> pd.DataFrame:
     tables = []
     for planned, result in results:
         steps = result.steps.sort_values(["stage", "step"], kind="stable")
-        f = steps["f"].where(steps["status"] == "ok")  # a failed trial has no f, but its step has a best so far
+        f = steps["f"].where(steps["status"] == TrialStatus.OK)  # a failed one has none, but a best so far
         table = steps[STEP_COLUMNS].assign(f=f, best_so_far=f.cummin().ffill())
         table.insert(0, "wc", planned.wc)
         table.insert(1, "arm", planned.arm.name)

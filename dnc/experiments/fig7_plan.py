@@ -13,6 +13,7 @@ from dnc.searches.settings import OptimizerName
 from dnc.searches.stages import grid_steps
 from dnc.searches.sweep import WCS as PAPER_WCS
 from dnc.space import CNNSpace, MLPSpace
+from dnc.trial import SearchStatus
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
@@ -111,5 +112,5 @@ def finished_fraction(store: Store, scale: Scale, data: Dataset) -> dict[tuple[A
         # a store that the user named may hold searches of other scales, and of other programs
         if (spec["data"]["fingerprint"], spec["epochs"], spec["n3"], spec["space"]) == setting:
             key = spec["wc"], spec["optimizer"], spec["n1"], spec["n2"], spec["seed"]
-            fractions[key] = 1.0 if row.status == "finished" else min(1.0, int(row.visits) / n_steps)  # type: ignore[call-overload]
+            fractions[key] = 1.0 if row.status == SearchStatus.FINISHED else min(1.0, int(row.visits) / n_steps)  # type: ignore[call-overload]
     return fractions

@@ -62,8 +62,10 @@ class Panel(NamedTuple):
     def curve_range(self, trials: int) -> tuple[float, float]:
         """Ends of the axis of best f so far, where stages 1 and 3 have so many trials each."""
         skipped = max(1, round(SKIPPED * trials))
-        tail = [f for group in self.groups for f in group.curve[skipped:] if np.isfinite(f)]
-        low, high = min(tail), max(tail)
+        curves = [np.array(group.curve) for group in self.groups]
+        tail = np.concatenate([curve[skipped:] for curve in curves])
+        tail = tail if np.isfinite(tail).any() else np.concatenate(curves)
+        low, high = float(np.nanmin(tail)), float(np.nanmax(tail))
         pad = 0.06 * (high - low) or 0.01
         return low - pad, high + pad
 
@@ -144,9 +146,11 @@ def arms_info(frame: pd.DataFrame, labels: Mapping[str, str], note: str = "") ->
         raise ArgumentError(f"frame has no step of stage 1 or 3 of {', '.join(labels) or 'any arm'}: there is no f")
     trials = int(frame.loc[frame["stage"] != 2, "step"].max()) + 1
     panels = []
-    for wc, part in frame.groupby("wc", sort=True):
+    for wc, part in frame[frame["arm"].isin(list(labels))].groupby("wc", sort=True):
         rows_of = {arm: part[part["arm"] == arm] for arm in labels}
         groups = [_group(arm, labels[arm], rows, trials) for arm, rows in rows_of.items() if len(rows)]
+        if not np.isfinite([f for group in groups for f in group.curve]).any():
+            raise ArgumentError(f"frame has no finite best_so_far at w_c={wc:g}: there is no f to draw")
         panels.append(Panel(float(wc), tuple(groups)))  # type: ignore[arg-type]
     return ArmsInfo(tuple(panels), trials, note)
 
@@ -156,6 +160,8 @@ def _group(arm: str, label: str, rows: Any, trials: int) -> Group:
     for seed, run in rows.sort_values(["stage", "step"]).groupby("seed", sort=True):
         seeds.append(int(seed))  # type: ignore[call-overload]
         one, two, three = (run.loc[run["stage"] == s, "best_so_far"].to_numpy(dtype=float) for s in (1, 2, 3))
+        if not len(one):
+            raise ArgumentError(f"frame has no step of stage 1 for arm {arm!r} with seed {seed}: give whole searches")
         after = two[-1] if len(two) else one[-1]  # a search may have nothing to vary in stage 2
         stage1.append(float(one[-1]))
         final.append(float(three[-1]) if len(three) else float(after))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dnc.bayesopt.similarity import similarity
 from dnc.config import CNN
+from dnc.errors import ArgumentError, short_repr
 from dnc.space import CNNSpace
 
 NAMED = 6  # channels of a net that a title lists in full
@@ -96,7 +97,13 @@ def kernel_info(a: CNN, b: CNN, space: CNNSpace) -> KernelInfo:
     Raises:
         ArgumentError: not two CNNs.
     """
-    compared, kernel = similarity(a, b, space), space.kernel()
+    compared = similarity(a, b, space)  # refuses what cannot be compared at all
+    for name, net in (("a", a), ("b", b)):
+        if not isinstance(net, CNN):
+            raise ArgumentError(f"{name}={short_repr(net)} is not allowed: give a dnc.CNN")
+    if not isinstance(space, CNNSpace):
+        raise ArgumentError(f"space={short_repr(space)} is not allowed: give a dnc.CNNSpace")
+    kernel = space.kernel()
     terms = []
     for k, (distance, value, weight) in enumerate(
         zip(compared.distances, compared.kernels, compared.weights, strict=True)

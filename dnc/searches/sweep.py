@@ -1,4 +1,4 @@
-"""`sweep` searches a family of w_c on the same data and space (Sec. 3.1)."""
+"""`sweep` searches for several w_c on the same data and space (Sec. 3.1)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WCS = (0.0, 0.01, 0.1, 1.0, 10.0)  # the paper's family (Sec. 3.1)
 
 @dataclass(frozen=True)
 class Sweep:
-    """A family of searches over w_c on the same data and space.
+    """Searches for several w_c on the same data and space.
 
     Attributes:
         results: one `SearchResult` for each w_c, in the order they were given.
@@ -91,7 +91,7 @@ class Sweep:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row per trial of the whole family."""
+        """One row per trial of all members."""
         return self.table.frame
 
     @property
@@ -102,7 +102,7 @@ class Sweep:
         return replace(first, id="sweep", visits=visits, table=self.table)
 
     def pareto(self) -> pd.DataFrame:
-        """The non-dominated trials of the whole family."""
+        """The non-dominated trials of all members."""
         return self.pooled.pareto()
 
 

@@ -29,7 +29,7 @@ def visit_all(
     steps_of: dict[Config, list[int]] = {}
     for number, step in enumerate(steps):
         steps_of.setdefault(step.trial.config, []).append(number)
-    planned = study.evaluator.measure(list(steps_of))
+    planned = study.evaluator.plan(list(steps_of))
     fast = study.settings.method == "fast"
     selection: Selection = Pruning(planned, study.objective, incumbent) if fast else TrainAll(planned)
     visits: dict[int, Visit] = {}

@@ -138,8 +138,9 @@ class TrialStore(Database):
         rows = self._all(
             "SELECT key, timing FROM timings WHERE key=? "
             f"UNION ALL SELECT key, status FROM trainings WHERE key IN ({marks})",
-            key, *trainings,
-        )  # fmt: skip
+            key,
+            *trainings,
+        )
         value_of = dict(rows)
         timing = value_of.pop(key, None)
         first = next((training for training in trainings if training in value_of), None)

@@ -134,7 +134,7 @@ def calibrate(engine: Engine) -> Calibration:
         block = _block_timer(calibration_stepper(engine), engine)
         blocks = tuple(block() for _ in range(CALIBRATION_BLOCKS))
     return Calibration(
-        seconds=statistics.median(b.step for b in blocks),
+        seconds=statistics.median(b.seconds_per_step for b in blocks),
         machine=machine_id(engine),
         machine_name=machine_name(engine),
         engine=engine.id,

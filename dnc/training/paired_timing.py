@@ -21,7 +21,7 @@ class Block:
     steps: int
 
     @property
-    def step(self) -> float:
+    def seconds_per_step(self) -> float:
         """Seconds per step."""
         return self.seconds / self.steps
 
@@ -36,7 +36,7 @@ class Pair:
     @property
     def ratio(self) -> float:
         """Time of the network's step in units of the calibration network's."""
-        return self.network.step / self.reference.step
+        return self.network.seconds_per_step / self.reference.seconds_per_step
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def warm_up(run: Callable[[int], float]) -> float:
     first = run(1)
     if first >= LONG_STEP:
         return first
-    return time_block(run, chunk=2).step
+    return time_block(run, chunk=2).seconds_per_step
 
 
 def time_block(run: Callable[[int], float], chunk: int = 1) -> Block:
@@ -113,7 +113,7 @@ def paired_ratio(
             stopped_by = "time"
         else:
             continue
-        steps = [p.reference.step for p in pairs]
+        steps = [p.reference.seconds_per_step for p in pairs]
         return PairedRatio(ratio, error, max(steps) / min(steps) - 1, tuple(pairs), stopped_by)
 
 

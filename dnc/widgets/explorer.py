@@ -113,7 +113,7 @@ class TradeoffExplorer(widgets.VBox):
 
     @property
     def best(self) -> Best:
-        """The winner that is highlighted."""
+        """The winner: the trial with the smallest f."""
         return self.result.best
 
     def _rescore(self, wc: float | None, penalty: str | None) -> None:

@@ -270,7 +270,7 @@ def test_first_layer_is_valid_from_omega_2_on() -> None:
         (lambda: RampKernel((2.0,), (1.0,)), "low=(2.0,) exceeds high=(1.0,)"),
         (lambda: RampKernel((0.0,), (1.0,), weights=(0.5,)), "weights=(0.5,) add up to 0.5"),
         (lambda: RampKernel((0.0,), (1.0,), weights=(0.5, 0.5)), "weights=(0.5, 0.5) is not allowed: give 1 coef"),
-        (lambda: RampKernel((0.0,), (1.0,)).encode(["x"]), "xs=['x'] is not usable: give 1 numbers a point"),
+        (lambda: RampKernel((0.0,), (1.0,)).encode(["x"]), "xs=['x'] is not usable: give 1 numbers per point"),
         (lambda: ChannelKernel().encode([MLP()]), "is of another kind: this kernel compares dnc.CNN objects"),  # type: ignore[list-item]
         (lambda: MLPSpace().kernel().encode([CNN((8,))]), "this kernel compares dnc.MLP objects"),  # type: ignore[list-item]
         (lambda: TrainingSpace().kernel.encode([MLP()]), "this kernel compares dnc.Training objects"),  # type: ignore[list-item]

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 import pytest
 from test_tradeoff import make_result
 
+import dnc
 from dnc import plots
 from dnc.config import CNN, MLP, Config
 from dnc.errors import ArgumentError, SearchError
@@ -148,3 +149,18 @@ def test_pictures_know_nothing_of_searches(path: Path) -> None:
 
 def test_no_file_hides_a_public_call() -> None:
     assert not {path.stem for path in FOLDER.glob("*.py")} & set(plots.__all__)
+
+
+def test_what_cannot_be_drawn_is_one_line() -> None:
+    space = dnc.MLPSpace()
+    for a, b in ((dnc.MLP((20,)), dnc.MLP((30,))), (dnc.Training(), dnc.Training())):
+        with pytest.raises(dnc.ArgumentError, match=r"give a dnc\.CNN"):
+            plots.kernel(a, b, space)  # type: ignore[arg-type]
+    with pytest.raises(dnc.ArgumentError, match="CNNSpace"):
+        plots.kernel(dnc.CNN((8,)), dnc.CNN((9,)), space)  # type: ignore[arg-type]
+    rows = [{"wc": 0.1, "arm": "random", "seed": 0, "stage": stage, "step": 0, "best_so_far": f} for stage, f in
+            ((1, float("nan")), (3, float("nan")))]  # fmt: skip
+    with pytest.raises(dnc.ArgumentError, match="no finite best_so_far"):
+        plots.arms(pd.DataFrame(rows), {"random": "random"})
+    with pytest.raises(dnc.ArgumentError, match="no step of stage 1 for arm 'random' with seed 0"):
+        plots.arms(pd.DataFrame(rows[1:]), {"random": "random"})

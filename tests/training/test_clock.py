@@ -127,7 +127,7 @@ def test_a_block_has_at_least_one_step_and_20_ms(seconds: float, chunk: int, ste
     block = time_block(steps_of(seconds, []), chunk)
     assert block.steps == steps
     assert block.seconds == pytest.approx(steps * seconds)
-    assert block.step == pytest.approx(seconds)
+    assert block.seconds_per_step == pytest.approx(seconds)
 
 
 def test_warm_up_is_two_steps_and_20_ms_after_the_first_or_one_long_step() -> None:
@@ -279,7 +279,7 @@ def test_runner_counts_this_threads_time_over_full_batches() -> None:
 def test_real_timings_are_plausible(arch: MLP | CNN, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "CALIBRATION_BLOCKS", 3)
     calibration = calibrate(CPU)
-    assert calibration.seconds == statistics.median(b.step for b in calibration.blocks)
+    assert calibration.seconds == statistics.median(b.seconds_per_step for b in calibration.blocks)
     timing = measure_t_tr(Config(arch, Training(batch_size=16)), digits_like(), CPU, calibration, epochs=2)
     assert timing.t_tr == pytest.approx(80 / 16 * timing.ratio * calibration.seconds)
     assert 0 < timing.ratio < 100
