@@ -101,8 +101,6 @@ def kernel_info(a: CNN, b: CNN, space: CNNSpace) -> KernelInfo:
     for name, net in (("a", a), ("b", b)):
         if not isinstance(net, CNN):
             raise ArgumentError(f"{name}={short_repr(net)} is not allowed: give a dnc.CNN")
-    if not isinstance(space, CNNSpace):
-        raise ArgumentError(f"space={short_repr(space)} is not allowed: give a dnc.CNNSpace")
     kernel = space.kernel()
     terms = []
     for k, (distance, value, weight) in enumerate(
