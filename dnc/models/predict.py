@@ -13,7 +13,7 @@ from dnc.errors import ArgumentError
 from dnc.networks.build import Network
 from dnc.networks.mlp import Perceptron
 from dnc.training.batches import BatchSource
-from dnc.training.engine import Engine, compute_settings, precision
+from dnc.training.engine import Engine, compute_settings, evaluation_engine, precision
 from dnc.training.loop import failing_on_memory
 from dnc.training.mlp_cpu.stacked import product_type, stacked_forward
 
@@ -31,6 +31,7 @@ def predict_logits(network: Network, x: np.ndarray, engine: Engine, augment: Aug
         ArgumentError: samples of another shape or type.
     """
     samples = _as_samples(x, network.input_shape)
+    engine = evaluation_engine(engine, samples.dtype)
     flat = isinstance(network, Perceptron)
     with compute_settings(engine), failing_on_memory(), torch.inference_mode(), precision(engine):
         network = network.to(engine.device).eval()

@@ -15,7 +15,7 @@ from dnc.networks.params import check_shapes
 from dnc.training.adam import Adam
 from dnc.training.batches import BatchSource
 from dnc.training.cnn_cpu.conv import ConvPass
-from dnc.training.engine import Engine, precision
+from dnc.training.engine import Engine, evaluation_engine, precision
 from dnc.training.streams import shuffled, stream, stream_seed
 
 
@@ -37,6 +37,7 @@ class EagerStepper:
         self.n_train = len(data.x_train)
         self.batch_size = min(training.batch_size, self.n_train)
         self._engine, self._seed = engine, seed
+        self._eval_engine = evaluation_engine(engine, data.x_val.dtype)
 
         flat, device = isinstance(arch, MLP), engine.device
         augmenter = None if flat or data.augment is None else Augmenter(data.augment, device)
@@ -97,7 +98,7 @@ class EagerStepper:
         loss = torch.zeros((), dtype=torch.float64, device=self._engine.device)
         correct = torch.zeros((), dtype=torch.int64, device=self._engine.device)
         for x, y in self._val.chunks():
-            with precision(self._engine):
+            with precision(self._eval_engine):
                 logits = self._network(x)  # (B, n_classes)
             loss += F.cross_entropy(logits.float(), y, reduction="sum")
             correct += (logits.argmax(1) == y).sum()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from dnc.config import content_hash
@@ -19,9 +20,9 @@ DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "bfloat16")
 FAMILIES = ("mlp", "cnn")
 VERSIONS = {  # all others are at 1
-    ("direct", "cpu", "bfloat16"): 2,  # products are reduced depending on their own size, no longer on the batch size
+    ("direct", "cpu", "bfloat16"): 3,  # 2: products are reduced depending on their own size; 3: as the one below
     ("eager", "cpu", "float32"): 2,  # CNNs are trained without autograd
-    ("eager", "cpu", "bfloat16"): 2,
+    ("eager", "cpu", "bfloat16"): 3,  # 2: likewise; 3: float samples are evaluated in float32
 }
 CPU_THREADS = 1  # a training uses one thread: bit-for-bit repeatable, and N workers beat N threads
 
@@ -117,6 +118,22 @@ def select_engine(device: str = "auto", dtype: str | None = None, family: str | 
         dtype=dtype if dtype is not None else "bfloat16" if reduced else "float32",
         kind="direct" if family == "mlp" and chosen == "cpu" else "eager",
     )
+
+
+def evaluation_engine(engine: Engine, samples: np.dtype) -> Engine:
+    """The engine whose numerics evaluate and predict `samples`, for a network that was trained with `engine`.
+
+    bfloat16 has 8 significant bits, as many as uint8 samples. Of floats that are not centred it can lose all that
+    matters (around 1000, its numbers are multiples of 4), so on a CPU they are evaluated in float32.
+
+    >>> evaluation_engine(Engine(dtype="bfloat16"), np.dtype("float32")).dtype
+    'float32'
+    >>> evaluation_engine(Engine(dtype="bfloat16"), np.dtype("uint8")).dtype
+    'bfloat16'
+    """
+    if engine.device != "cpu" or samples == np.uint8:
+        return engine
+    return Engine(engine.device, "float32", kind=engine.kind)
 
 
 def machine_name(engine: Engine) -> str:

@@ -57,8 +57,11 @@ class BlockPass:
         dtype = self._weight.reduced.dtype
         self._integers = INTEGERS[dtype.itemsize]
         stride = block.conv.stride[0]
-        self._conv_options = [stride] * 2, [KERNEL // 2] * 2, [1, 1], False, [0, 0], 1
         b, _, height, width = shape
+        # On maps of width 1, a horizontal stride has no effect; but with it, oneDNN leaves the outer columns of the
+        # weight gradient in bfloat16 as it found the memory. Not in float32, which keeps its bits.
+        across = 1 if width == 1 and dtype == torch.bfloat16 else stride
+        self._conv_options = [stride, across], [KERNEL // 2] * 2, [1, 1], False, [0, 0], 1
         height, width, channels = -(-height // stride), -(-width // stride), len(self._bias.reduced)
         self._pool: AnyPool | EvenPool | None = None
         if block.pool:

@@ -34,7 +34,7 @@ from dnc.errors import ArgumentError
 from dnc.networks.build import Network, build
 from dnc.networks.mlp import Perceptron
 from dnc.training.batches import BatchSource
-from dnc.training.engine import Engine
+from dnc.training.engine import Engine, evaluation_engine
 from dnc.training.mlp_cpu.adam import FlatAdam
 from dnc.training.mlp_cpu.layout import Layout, merge_adjacent, plan_layout, round_up
 from dnc.training.mlp_cpu.passes import FlatParameters, StackPass
@@ -76,10 +76,11 @@ class DirectStack:
                 f"first layers are computed in one type; got (batch size, bfloat16) {sorted(keys)}"
             )
         (self.batch_size, first_reduced), self.configs, self.seed = keys.pop(), tuple(configs), seed
+        product = product_type(engine, weights)
         # Evaluation reduces products of any size, so that a saved network, without a batch size, predicts the same.
-        self._eval_type = product_type(engine, weights)
+        self._eval_type = product_type(evaluation_engine(engine, data.x_val.dtype), weights)
         reduced = [reduced_layers(config, data, engine) for config in configs]
-        first_type = self._eval_type if first_reduced else weights
+        first_type = product if first_reduced else weights
         # a last batch of one sample joins the one before: one more than the batch size
         self._train = _flat_source(data.x_train, data.y_train, first_type, min(self.batch_size + 1, self.n_train))
         self._val = _flat_source(data.x_val, data.y_val, self._eval_type, 0)
@@ -93,7 +94,7 @@ class DirectStack:
         self.stacked = StackedNetworks(self.layout, [n for n in networks if isinstance(n, Perceptron)], weights)
         self.grads = torch.zeros_like(self.stacked.values)
         # products in a reduced type need copies of their weights and gradients; otherwise these are views
-        dtype = self._eval_type if any(map(any, reduced)) else weights
+        dtype = product if any(map(any, reduced)) else weights
         products, product_grads = self.stacked.products(dtype), self.grads[: self.layout.products].to(dtype)
         self._flat = FlatParameters(self.stacked.values, self.grads, products, product_grads, tuple(reduced))
         # only the parts that are computed in it are copied back and forth in each step

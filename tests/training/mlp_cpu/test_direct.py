@@ -140,13 +140,13 @@ def test_engines_of_the_families(monkeypatch: pytest.MonkeyPatch) -> None:
     for native, dtype in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(engines, "cpu_has_bfloat16", lambda native=native: native)
         assert select_engine("cpu", family="mlp") == Engine("cpu", dtype, kind="direct")
-        assert select_engine("cpu", family="mlp").id == f"direct-cpu-{dtype}-{2 if native else 1}"
+        assert select_engine("cpu", family="mlp").id == f"direct-cpu-{dtype}-{3 if native else 1}"
         assert select_engine("cpu", family="cnn").kind == "eager"
         assert select_engine("cpu", "float32", "mlp") == DIRECT
         assert select_engine("cpu") == CPU
-    assert Engine.parse("direct-cpu-bfloat16-2") == REDUCED
+    assert Engine.parse("direct-cpu-bfloat16-3") == REDUCED
     with pytest.raises(ArgumentError, match="engine version"):
-        Engine.parse("direct-cpu-bfloat16-1")
+        Engine.parse("direct-cpu-bfloat16-2")
     with pytest.raises(ArgumentError, match="engine version"):
         Engine(version=9)
     with pytest.raises(ArgumentError, match="CPU only"):
