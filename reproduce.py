@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnc.errors import ArgumentError, DataError, check_int
+from dnc.files import user_path
 from dnc.terminal import Parser, int_or_text, run_program
 
 if TYPE_CHECKING:
@@ -34,12 +35,10 @@ def parser() -> Parser:
     p.add_argument("--seed", default="0", help="the first seed (default: 0)")
     p.add_argument("--workers", default="auto", help="worker processes, 0 for none (default: one per core)")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    p.add_argument("--data-root", type=Path, help="folder of the data sets (default: $DNC_DATA, else the user's cache)")
-    p.add_argument("--store", type=Path, help="the trial store (default: OUT/.store/<figure>-<scale>.db)")
-    p.add_argument(
-        "--out", type=Path, default=Path("figures"), help="folder for pictures and records (default: figures)"
-    )
-    p.add_argument("--records", type=Path, help="folder that --replot and --claims read (default: OUT)")
+    p.add_argument("--data-root", help="folder of the data sets (default: $DNC_DATA, else the user's cache)")
+    p.add_argument("--store", help="the trial store (default: OUT/.store/<figure>-<scale>.db)")
+    p.add_argument("--out", default="figures", help="folder for pictures and records (default: figures)")
+    p.add_argument("--records", help="folder that --replot and --claims read (default: OUT)")
     p.add_argument("--estimate", action="store_true", help="predict how long it would take, and stop")
     p.add_argument("--replot", action="store_true", help="draw again from the records: no data, no training")
     p.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -71,16 +70,17 @@ def run(args: argparse.Namespace) -> None:
     entries = [registry.find(*chosen[0])] if chosen else list(registry.ready())
     experiments = [(entry, entry.load()) for entry in entries]
     options = _options(args)
+    records = options.out if args.records is None else user_path("records", args.records)
     for _, experiment in experiments:  # all of them first: the last one's error must not come after hours of the others
         experiment.check(options)
     if args.claims:
-        print_claims(args.records or args.out)
+        print_claims(records)
         return
     for entry, experiment in experiments:
         if args.estimate:
             print(f"{entry.name}, scale {options.scale_name()}: {experiment.estimate(options)}")
         elif args.replot:
-            replot(experiment, args.records or args.out, args.out)
+            replot(experiment, records, options.out)
         else:
             reproduce(entry, experiment, options)
 

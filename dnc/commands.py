@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dnc import __version__
 from dnc.cli_options import build_space, load_dataset, search_resources, search_settings
 from dnc.errors import ArgumentError, StoreError, check_int
-from dnc.files import json_ready, replacing
+from dnc.files import json_ready, replacing, user_path
 
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
@@ -119,16 +119,17 @@ def show(options: argparse.Namespace) -> str:
 
 def export(options: argparse.Namespace) -> str:
     """Write a search's trials to a file; to the terminal where it is named "-"."""
+    flag, target = ("--json", options.json) if options.csv is None else ("--csv", options.csv)
+    path = user_path(flag, target)
     with _open_store(options.store) as store:
         result = store.result(_search_id(store, options.id)).rescore(wc=options.wc, penalty=options.penalty)
-    if options.csv:
+    if flag == "--csv":
         text = result.trials.to_csv(index=False)
     else:
         text = json.dumps(json_ready(_all_of(result)), indent=1)
-    target = options.csv or options.json
     if target == "-":
         return text.rstrip("\n")  # the caller's print ends the last line
-    _write(Path(target).expanduser(), text, options.force)
+    _write(path, text, options.force)
     return f"{len(result.table)} trials of search {result.id} written to {target}"
 
 
@@ -140,7 +141,7 @@ def store(options: argparse.Namespace) -> str:
         if options.what == "check":
             counts = opened.check()
             return f"{options.store} is sound: {', '.join(f'{n:,} {table}' for table, n in counts.items())}"
-        opened.export(Path(options.file).expanduser(), force=options.force)
+        opened.export(options.file, force=options.force)
     return f"{options.store} copied to {options.file}"
 
 
@@ -163,7 +164,7 @@ def _estimate(data: Dataset, space: CNNSpace | MLPSpace, settings: SearchSetting
     from dnc.searches.estimate import estimate_search
 
     # the timings of an existing store are used; a new store would be a file that an estimate must not make
-    exists = Path(str(resources.store)).is_file()
+    exists = user_path("store", resources.store).is_file()
     return str(estimate_search(data, space, settings, resources if exists else replace(resources, store=None)))
 
 

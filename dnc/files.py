@@ -1,14 +1,61 @@
-"""Writing files that a reader finds either whole or not at all, and numbers as JSON can hold them."""
+"""Paths that users give, files that a reader finds whole or not at all, and numbers as JSON can hold them."""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from dnc.errors import ArgumentError, DncError, short_repr
+
+# Path("https://…") drops the second slash. One letter alone is a drive of Windows.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|(https?|ftp|file|s3|gs):/")
+
+
+def user_path(
+    name: str, value: object, error: type[DncError] = ArgumentError, *, allowed: str = "the path of a file or folder"
+) -> Path:
+    """A path that a user gave, with ~ replaced by the home folder. It need not exist.
+
+    Args:
+        name: what the message calls it.
+        value: the path.
+        error: the error to raise.
+        allowed: what the message says is allowed.
+
+    Raises:
+        DncError: not a path, a URL, one that this system does not have, a device or a pipe, or ~ without a home folder.
+
+    >>> from pathlib import Path
+    >>> user_path("store", "~/trials.db") == Path.home() / "trials.db"
+    True
+    """
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    what = f"{name}={short_repr(text)}"
+    if not isinstance(text, str) or not text:
+        raise error(f"{what} is not allowed: give {allowed}")
+    if _URL.match(text):
+        raise error(f"{what} is a URL: fetch it first, then give {allowed}")
+    try:
+        path = Path(text).expanduser()
+        mode = path.stat().st_mode
+    except RuntimeError:  # an unknown user, or no HOME and no passwd entry
+        raise error(f"{what} is not possible: there is no such home folder; give a path without ~") from None
+    except ValueError:  # a null byte, or a character that the file system's encoding does not have
+        raise error(f"{what} has characters that no path has: give {allowed}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except OSError as failure:  # e.g. too long, a link to itself, a folder that may not be entered
+        raise error(f"{what} cannot be used ({failure.strerror}): give another path") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading it may never end, writing would replace it
+        raise error(f"{what} is a device, a pipe or a socket: give {allowed}")
+    return path
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 from dnc.errors import ArgumentError, DncError
 
@@ -32,7 +33,8 @@ def run_program(name: str, program: Callable[[list[str]], object], argv: Sequenc
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        program(arguments)
+        with _replacing_unknown_characters():
+            program(arguments)
     except SystemExit as leaving:  # argparse leaves this way after --help and --version
         return int(leaving.code or OK)
     except BrokenPipeError:  # the reader (head, less) has seen enough
@@ -40,12 +42,30 @@ def run_program(name: str, program: Callable[[list[str]], object], argv: Sequenc
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except (KeyboardInterrupt, Exception) as error:
-        if "--debug" in arguments:  # not from the parsed options: parsing may be what failed
-            traceback.print_exception(error)
         text, status = describe_error(error)
-        print(f"{name}: {' '.join(text.split())}", file=sys.stderr)
+        if sys.stderr is not None:  # without a console there is none, and `print` would take stdout instead
+            if "--debug" in arguments:  # not from the parsed options: parsing may be what failed
+                traceback.print_exception(error)
+            print(f"{name}: {' '.join(text.split())}", file=sys.stderr)
         return status
     return OK
+
+
+@contextmanager
+def _replacing_unknown_characters() -> Iterator[None]:
+    """Show "?" for characters that the terminal's encoding does not have: a result is worth more than its spelling."""
+    stream: Any = sys.stdout
+    if not (hasattr(stream, "reconfigure") and getattr(stream, "errors", "") == "strict"):
+        yield
+        return
+    stream.reconfigure(errors="replace")
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, ValueError):  # it writes what is left: if that fails too, the first error counts
+            stream.reconfigure(errors="strict")
+        raise
+    stream.reconfigure(errors="strict")
 
 
 def describe_error(error: BaseException) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,42 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 )
 def test_whole_numbers_or_words(text: str, value: int | str) -> None:
     assert int_or_text(text) == value
+
+
+def encoded(name: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding=name, write_through=True)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_what_a_terminal_cannot_show_is_replaced(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = encoded(encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert run_program("name", lambda arguments: print("f = 0.5, Ω ≈ 1, \udcff"), []) == OK
+    assert stream.buffer.getvalue() == b"f = 0.5, ? ? 1, ?\n"  # type: ignore[attr-defined]
+    assert stream.errors == "strict"  # as it was
+
+
+def test_output_that_nobody_takes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        refusals = 2  # then there is room, for what is written when the stream is collected
+
+        def write(self, data: object) -> int:
+            self.refusals -= 1
+            if self.refusals >= 0:
+                raise OSError(28, "No space left on device")
+            return len(bytes(data))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Full(), encoding="ascii"))
+    assert run_program("name", lambda arguments: print("f = 0.5"), []) == FAILED
+
+
+@pytest.mark.parametrize("arguments", [[], ["--debug"]])
+def test_without_stderr_an_error_is_its_status(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def program(arguments: list[str]) -> None:
+        raise StoreError("t.db is damaged")
+
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run_program("name", program, arguments) == FAILED
+    assert capsys.readouterr().out == ""

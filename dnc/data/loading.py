@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from dnc.data.dataset import Augment, Dataset
 from dnc.data.download import FAILURES
 from dnc.data.named_sets import DATASETS, NamedSet
 from dnc.errors import ArgumentError, DataError, check_choice, short_repr
+from dnc.files import user_path
 
 ROOT_VARIABLE = "DNC_DATA"
 
@@ -42,6 +44,8 @@ class DatasetInfo(NamedTuple):
 def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     """The folder of the data sets: `root`, else $DNC_DATA, else `dnc` in the user's cache. It need not exist.
 
+    A user without a home folder has one in the folder for temporary files.
+
     Raises:
         ArgumentError: `root` is not a path.
 
@@ -50,9 +54,21 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     'data/sets'
     """
     if root is not None:
-        return _path("root", root)
+        return user_path("root", root)
     if os.environ.get(ROOT_VARIABLE):
-        return Path(os.environ[ROOT_VARIABLE]).expanduser()
+        return user_path(f"${ROOT_VARIABLE}", os.environ[ROOT_VARIABLE])
+    try:
+        return _cache()
+    except RuntimeError:  # no HOME and no passwd entry, as containers run under any user's number
+        return Path(tempfile.gettempdir()) / f"dnc-{os.getuid() if hasattr(os, 'getuid') else 0}"
+
+
+def _cache() -> Path:
+    """The folder of `dnc` in the user's cache.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "dnc"
     if sys.platform == "win32":
@@ -127,7 +143,10 @@ def load_data(
     >>> dnc.load_data("digits", n_train=200, n_val=100, augment=True).augment.flip
     False
     """
-    path = _path("name_or_path", name_or_path)
+    if isinstance(name_or_path, str) and name_or_path in DATASETS:
+        path = Path(name_or_path)
+    else:
+        path = user_path("name_or_path", name_or_path, allowed="a name or a path")
     if path.suffix.lower() == ".npz":
         name, raw, flip = path.stem, readers.read_npz(path), True
         fraction = 0.2 if val_fraction is None else val_fraction
@@ -198,10 +217,6 @@ def _missing(entry: NamedSet, root: Path) -> list[str]:
 
 
 def _find(root: Path, file: str) -> Path | None:
-    return next((path for path in (root / file, root / f"{file}.gz") if path.is_file()), None)
-
-
-def _path(name: str, value: object) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not str(value) or "\0" in str(value):
-        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give a name or a path")
-    return Path(value).expanduser()
+    return next(
+        (path for path in (root / file, root / f"{file}.gz") if os.path.isfile(path)), None
+    )  # of those that can be seen

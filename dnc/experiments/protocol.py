@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dnc.errors import ArgumentError, check_choice
+from dnc.errors import ArgumentError, StoreError, check_choice
 from dnc.experiments.scale import SCALES
 from dnc.experiments.statistics import Verdict
+from dnc.files import user_path
 from dnc.searches.archive import Store
 from dnc.searches.settings import Device
 from dnc.store.schema import check_path
@@ -57,6 +58,13 @@ class Options:
     data_root: Path | None = None
     store: Path | None = None
     out: Path = Path("figures")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", user_path("out", self.out))
+        if self.data_root is not None:
+            object.__setattr__(self, "data_root", user_path("data-root", self.data_root))
+        if self.store is not None:
+            object.__setattr__(self, "store", user_path("store", self.store, StoreError))
 
     def scale_name(self) -> str:
         """The scale, chosen by the device where it was not given.

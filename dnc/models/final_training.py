@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
-from typing import Any
 
+from dnc.bars import progress_bar
 from dnc.config import MLP, Config
 from dnc.data.dataset import Dataset
 from dnc.errors import check_int
@@ -44,7 +43,7 @@ def train_final(
     check_int("epochs", epochs, 1)
     engine = engine_for(config, device)
     final_data = (data.flatten() if isinstance(config.arch, MLP) else data).final()
-    bar = _progress_bar(epochs) if progress else None
+    bar = progress_bar(epochs, "epoch", label="final training") if progress else None
 
     def show(epoch: int, point: Epoch) -> None:
         if bar is not None:
@@ -71,9 +70,3 @@ def train_final(
         augment=final_data.augment,
         engine=engine,
     )
-
-
-def _progress_bar(epochs: int) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=epochs, desc="final training", unit="epoch", dynamic_ncols=True, file=sys.stderr)

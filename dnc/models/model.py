@@ -131,7 +131,7 @@ def load_model(folder: str | Path, device: str = "auto") -> Model:
 
     Raises:
         ModelError: the folder is missing, damaged or not a saved model.
-        ArgumentError: there is no such device.
+        ArgumentError: there is no such device, or `folder` can be no path.
 
     >>> import dnc, tempfile
     >>> from dnc.models.final_training import train_final

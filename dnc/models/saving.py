@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dnc.config import Config, canonical_json
 from dnc.errors import ArgumentError, DncError, short_repr
-from dnc.files import replacing
+from dnc.files import replacing, user_path
 from dnc.networks.build import Network, skeleton
 from dnc.networks.params import count_params
 
@@ -50,6 +50,7 @@ def save_network(folder: str | os.PathLike[str], network: Network, config: Confi
         ArgumentError: `meta` is not plain data, or the config is not this network's.
         ModelError: the folder cannot be written.
     """
+    path = user_path("folder", folder)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     shape, n_classes = network.input_shape, network.classifier.out_features
     if _shapes(weights) != _shapes(skeleton(config.arch, shape, n_classes).state_dict()):
@@ -72,7 +73,6 @@ def save_network(folder: str | os.PathLike[str], network: Network, config: Confi
         raise ArgumentError(
             f"meta={short_repr(meta)} is not plain data: give text, finite numbers, lists and dicts"
         ) from error
-    path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
         for name, content in ((WEIGHTS, buffer.getvalue()), (DESCRIPTION, text.encode())):
@@ -89,8 +89,10 @@ def load_network(folder: str | os.PathLike[str]) -> SavedNetwork:
     Raises:
         ModelError: a file is missing, damaged, or not what `save_network` writes.
     """
-    path = Path(folder)
+    path = user_path("folder", folder)
     where = short_repr(str(path))
+    for file in (path / DESCRIPTION, path / WEIGHTS):
+        user_path(file.name, file, ModelError)  # no pipe, no device: reading it might never end
     try:
         with open(path / DESCRIPTION, "rb") as file:
             text = file.read(MAX_DESCRIPTION + 1)

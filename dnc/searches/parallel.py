@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
+from dnc.bars import progress_bar
 from dnc.searches.estimate import duration
 
 T = TypeVar("T")
@@ -59,18 +59,8 @@ class MultiProgress:
         self._done, self._total, self._trained = ([0] * len(new) for _ in range(3))
         self._started = time.perf_counter()
         self._lock = threading.Lock()
-        self._bar: Any = None
-        if show:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(
-                total=sum(new),
-                unit="trial",
-                dynamic_ncols=True,
-                file=sys.stderr,
-                mininterval=0.1 if sys.stderr.isatty() else 10.0,  # a log file wants fewer lines
-                bar_format="{percentage:3.0f}% |{bar}| {elapsed} {postfix}",
-            )
+        layout = "{percentage:3.0f}% |{bar}| {elapsed} {postfix}"
+        self._bar: Any = progress_bar(sum(new), "trial", bar_format=layout, seldom_in_logs=True) if show else None
 
     def update(self, index: int, done: int, total: int, cached: int) -> None:
         """Search `index` has done so many of its steps, so many of them by looking up."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dnc.bars import progress_bar
 from dnc.objective import Objective
 from dnc.trial import Visit
 
@@ -56,11 +56,7 @@ class Reporter:
         self._done = dict.fromkeys(planned, 0)
         self._cached, self._best, self._started = 0, float("inf"), time.perf_counter()
         self._lock = threading.Lock()
-        self._bar: Any = None
-        if show is True:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=sum(planned.values()), desc=label, unit="trial", dynamic_ncols=True, file=sys.stderr)
+        self._bar: Any = progress_bar(sum(planned.values()), "trial", label=label) if show is True else None
 
     def plan(self, stage: int, steps: int) -> None:
         """Correct the planned number of a stage's steps."""

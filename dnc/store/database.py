@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dnc.errors import StoreError
+from dnc.files import user_path
 from dnc.store.schema import (
     APPLICATION_ID,
     BUSY_SECONDS,
@@ -30,7 +31,7 @@ class Database:
     """A connection to the file at `path` (None: in memory) that threads may share; see `TrialStore`."""
 
     def __init__(self, path: str | Path | None = None, *, must_exist: bool = False) -> None:
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else user_path("store", path, StoreError)
         self._lock = threading.RLock()  # a background search and a notebook cell may share one connection
         if self.path is not None:
             check_path(self.path, must_exist)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnc.errors import StoreError
+from dnc.files import user_path
 from dnc.store.database import Database, as_real
 from dnc.store.integrity import TABLES, copy_store, damage
 from dnc.store.schema import now
@@ -295,5 +296,6 @@ class TrialStore(Database):
             ArgumentError: the file exists (unless `force`), or its folder does not.
             StoreError: it cannot be written.
         """
+        target = user_path("path", path)
         with self._lock, self._errors():
-            copy_store(self._db, self._name, Path(path), force=force)
+            copy_store(self._db, self._name, target, force=force)

@@ -6,7 +6,6 @@ takes one trial with it, not the search. What a job computes does not depend on 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -14,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED
 from concurrent.futures import wait as wait_for_futures
 from itertools import islice
+from multiprocessing import current_process
 from multiprocessing.connection import wait
 
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError, SearchError, check_int, short_repr
+from dnc.workers.cores import is_pool_member, usable_cores
 from dnc.workers.jobs import DIED, TIME_LIMIT, Answer, Failure, Job, failure_reason, run_job
 from dnc.workers.process import Task, WorkerProcess
 
@@ -28,13 +29,15 @@ MAX_FAILED_STARTS = 3  # workers in a row that may die before they have started
 def count_workers(workers: int | str, device: str) -> int:
     """Number of worker processes: an int is taken as it is; "auto" is one per core on a CPU, none on a GPU.
 
+    "auto" is none in a worker of another pool, too, and at most a container's CPU quota.
+
     Raises:
         ArgumentError: neither a whole number >= 0 nor "auto".
     """
     if workers == "auto":
         if device != "cpu":
             return 0  # one GPU trains one network at a time
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = 1 if is_pool_member() else usable_cores()
         return cores if cores > 1 else 0
     if isinstance(workers, str):
         raise ArgumentError(f'workers={short_repr(workers)} is not allowed: give a whole number >= 0 or "auto"')
@@ -61,6 +64,9 @@ class Workers:
     Args:
         count: number of worker processes; 0 runs jobs in this process, when their answer is asked for.
         timeout: seconds after which a job is given up and its worker replaced; None for no limit, or the job's own.
+
+    Raises:
+        ArgumentError: processes are asked for in a daemonic process, which may start none.
     """
 
     # No thread is started to serve the processes: those that iterate over `run` do it. Whoever gets `_dispatch_lock`
@@ -69,6 +75,11 @@ class Workers:
     # held while the dispatch lock is waited for: no deadlock.
 
     def __init__(self, count: int = 0, timeout: float | None = None) -> None:
+        if count and current_process().daemon:
+            raise ArgumentError(
+                f"workers={count} is not possible in a daemonic process, e.g. a worker of multiprocessing.Pool: give "
+                'workers=0 or "auto"'
+            )
         self.count = count
         self.timeout = timeout
         self._lock = threading.Lock()

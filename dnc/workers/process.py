@@ -174,9 +174,10 @@ def _end_with(parent: int) -> None:
 
 
 class _CleanProcess(SpawnProcess):
-    """A spawned process that does not import the user's main script again.
+    """A spawned process that does not import the user's main script again, nor take over this one's start method.
 
-    Jobs need `dnc` only; without this, a plain script without a main guard would start itself in every worker.
+    Jobs need `dnc` only; without this, a plain script without a main guard would start itself in every worker, and in
+    a worker of joblib none would start: a new process does not know joblib's start method.
     """
 
     @staticmethod
@@ -185,7 +186,7 @@ class _CleanProcess(SpawnProcess):
             original = spawn.get_preparation_data
 
             def without_main(name: str) -> dict[str, Any]:
-                return {k: v for k, v in original(name).items() if not k.startswith("init_main")}
+                return {k: v for k, v in original(name).items() if not k.startswith(("init_main", "start_method"))}
 
             spawn.get_preparation_data = without_main
             try:

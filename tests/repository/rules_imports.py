@@ -12,17 +12,18 @@ from source_tree import files, import_graph, imports
 FOUNDATION = "errors files environment config trial objective tradeoff".split()
 # Folders, and which others their files may import. Each names only folders that stand above it here.
 FOLDERS = {
+    "bars": "",  # a single file, and no plain data: it loads tqdm
     "bayesopt": "",
     "space": "bayesopt",
     "data": "",
     "networks": "",
     "training": "data networks",
-    "models": "data networks training",
+    "models": "bars data networks training",
     "store": "",
     "workers": "data training",
     "evaluation": "data networks training store workers",
     "plots": "bayesopt space",
-    "searches": "bayesopt space data networks training models store workers evaluation plots",
+    "searches": "bars bayesopt space data networks training models store workers evaluation plots",
     "experiments": "space data training store workers plots searches",
     "widgets": "plots searches",
 }
