@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +85,14 @@ def test_a_space_is_written_as_the_call_that_makes_it() -> None:
     assert constructor(dnc.Training()) == "Training()"
 
 
+def test_a_config_is_written_as_the_call_that_makes_it() -> None:
+    config = dnc.Config(dnc.MLP((100, 20), drop=0.2), dnc.Training(lr=0.01))
+    training = "Training(lr=0.01, weight_decay=0.0, batch_size=256)"
+    assert repr(config) == f"Config(arch=MLP(hidden=(100, 20), drop=0.2), training={training})"
+    assert repr(dnc.CNN((8, 16), pools=(1,))) == "CNN(channels=(8, 16), pools=(1,), dropout=(0.0, 0.0))"
+    assert str(config) == "MLP 100-20, drop 0.2; lr 0.01, weight decay 0, batch 256"
+
+
 @pytest.mark.parametrize(
     "thing",
     [
@@ -92,6 +101,11 @@ def test_a_space_is_written_as_the_call_that_makes_it() -> None:
         dnc.TrainingSpace(lr=(1e-300, 1e5)),
         dnc.Trial(dnc.Config(dnc.MLP((7,) * 1000)), float("nan"), float("nan"), 1, "failed", "no memory\n" * 100),
         dnc.Trial(dnc.Config(dnc.CNN((8,))), 0.9, 1.0, 1, curve=(dnc.Epoch(1, 1, 0.5, 1),) * 1000),
+        dnc.CNN((64,) * 1000, batchnorm=tuple(range(1, 1001)), dropout=(0.3,) * 1000),
+        dnc.Config(dnc.MLP((7,) * 1000)),
+        dnc.similarity(dnc.MLP((50,)), dnc.MLP((20, 10)), dnc.MLPSpace()),
+        dnc.Problem(None, reference=1.0, evaluate=lambda config: dnc.Trial(config, 0.5, 1.0, 1)).settings,
+        dnc.Dataset.from_arrays(np.arange(200).reshape(100, 2), np.arange(100) % 2, name="x" * 5000),
         dnc.Visit(1, "", 0, dnc.Trial(dnc.Config(dnc.CNN((8,))), 0.9, 1.0, 1, curve=(dnc.Epoch(1, 1, 0.5, 1),) * 1000)),
     ],
     ids=lambda thing: type(thing).__name__,
