@@ -204,9 +204,11 @@ def _cut(line: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    least = min(200, 7 * max(len(row[-1]) for row in (head, *rows)))  # pixels; beyond it, the table scrolls
+
     def line(cells: Sequence[str], tag: str, style: str) -> str:
         # numbers stay on one line; the last column, e.g. of architectures, may be folded
-        wraps = ["white-space:nowrap"] * (len(cells) - 1) + ["min-width:70px"]
+        wraps = ["white-space:nowrap"] * (len(cells) - 1) + [f"min-width:{least}px"]
         filled = (
             f'<{tag} style="{CELL};{style};{wrap}">{_safe(cell)}</{tag}>'
             for cell, wrap in zip(cells, wraps, strict=True)

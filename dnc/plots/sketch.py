@@ -58,6 +58,7 @@ def sketch(result: Result, marks: Sequence[Mark] | None = None) -> str:
         lines = info.lines[:1] if marks else ()
     else:
         lines = ()
+    told = _symbols("marked: the winner at each w_c") if any(mark.text for mark in marks) else ""
     to_x, to_y = (
         _Scale(info.points.x_axis, LEFT + INSET, WIDTH - RIGHT),
         _Scale(info.points.y_axis, HEIGHT - BOTTOM - INSET, TOP),
@@ -70,6 +71,7 @@ def sketch(result: Result, marks: Sequence[Mark] | None = None) -> str:
         ' opacity="0.4"/>',
         f'<path d="{_front(info, to_x, to_y)}" fill="none" stroke="currentColor" opacity="0.85"/>',
         *(f'<path d="{d}" fill="none" stroke="{ACCENT}" stroke-dasharray="4 3"/>' for d in equal_f),
+        f'<text x="{WIDTH - RIGHT}" y="10" text-anchor="end">{told}</text>' if told else "",
         *_marked(marks, to_x, to_y),
     ]
     label = f"trade-off of {len(info.points.x)} trials: error against {info.points.x_axis.label}"
@@ -150,7 +152,7 @@ def _marked(marks: Sequence[Mark], to_x: _Scale, to_y: _Scale) -> list[str]:
 def _symbols(label: str) -> str:
     """The paper's symbols with their subscripts."""
     below = r'<tspan font-style="italic">\1</tspan><tspan dy="2" font-size="8">\2</tspan><tspan dy="-2">\3</tspan>'
-    return re.sub(r"\b(t|N)_(tr|p)\b(.*)", below, label)
+    return re.sub(r"\b(t|N|w)_(tr|p|c)\b(.*)", below, label)
 
 
 def _ticks(info: TradeoffInfo, to_x: _Scale, to_y: _Scale) -> list[str]:
