@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from dnc.card import constructor
 from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "silu", "gelu", "tanh")
@@ -24,7 +25,7 @@ MAX_LAYERS = 1_000
 SHORTCUT_SPAN = 2  # a shortcut skips two conv layers (Sec. 3.1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CNN:
     """A convolutional network: 3x3 conv blocks, global average pooling, one linear classifier (Sec. 3.1).
 
@@ -69,6 +70,9 @@ class CNN:
         assign(self, shortcuts=tuple(s for s in starts if s <= n - SHORTCUT_SPAN))
         check_choice("activation", self.activation, ACTIVATIONS)
 
+    def __repr__(self) -> str:
+        return constructor(self)
+
     @property
     def depth(self) -> int:
         """Number of conv layers."""
@@ -93,7 +97,7 @@ class CNN:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MLP:
     """A multi-layer perceptron: hidden linear layers with an activation and dropout, one linear classifier (Sec. 3.2).
 
@@ -123,6 +127,9 @@ class MLP:
         assign(self, hidden=hidden, drop=drop)
         if not hidden:  # neither has an effect without a hidden layer
             assign(self, drop=0.0, activation="relu")
+
+    def __repr__(self) -> str:
+        return constructor(self, ("hidden",))
 
     @property
     def depth(self) -> int:
@@ -174,7 +181,7 @@ class Training:
         return f"lr {self.lr:.3g}, weight decay {self.weight_decay:.3g}, batch {self.batch_size}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Config:
     """An architecture with its training hyperparameters: one point that a search can evaluate.
 
@@ -201,6 +208,9 @@ class Config:
             raise ArgumentError(f"arch={short_repr(self.arch)} is not allowed: give a dnc.CNN or a dnc.MLP")
         if not isinstance(self.training, Training):
             raise ArgumentError(f"training={short_repr(self.training)} is not allowed: give a dnc.Training")
+
+    def __repr__(self) -> str:
+        return constructor(self, ("training",))
 
     @cached_property
     def key(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from dnc.card import accuracy, fitted, per_epoch
 from dnc.config import Config
 from dnc.errors import check_choice
 
@@ -77,7 +78,7 @@ class Epoch:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trial:
     """One evaluated config.
 
@@ -127,6 +128,11 @@ class Trial:
         """True if there is an accuracy to use."""
         return self.status == TrialStatus.OK and math.isfinite(self.val_acc)
 
+    def __repr__(self) -> str:
+        measured = f"accuracy {accuracy(self.val_acc)}, t_tr {per_epoch(self.t_tr)}, {self.n_params:,} parameters"
+        reason = f" ({self.reason})" if self.reason else ""
+        return fitted([f"<Trial {self.status}{reason}: {self.config}; {measured}>"])
+
     def complexity(self, penalty: str) -> float:
         """The complexity metric `penalty`: "t_tr" (seconds), "n_params", or a registered one.
 
@@ -140,7 +146,7 @@ class Trial:
         return float(self.metrics[penalty])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Visit:
     """A search's step: which trial, where, and what the model expected there (NaN where no model was asked).
 
@@ -167,6 +173,10 @@ class Visit:
     mu: float = math.nan
     sigma: float = math.nan
     ei: float = math.nan
+
+    def __repr__(self) -> str:
+        where = f"stage {self.stage}{f' {self.substage}' if self.substage else ''}, step {self.step}"
+        return fitted([f"<Visit of {where}: {self.trial!r}>"])
 
     def with_trial(self, trial: Trial) -> Visit:
         """The same step with another record of its trial."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dnc.bayesopt.kernel import Kernel
+from dnc.card import constructor
 from dnc.config import CNN, MLP, Architecture, Config, Training
 from dnc.errors import ArgumentError, short_repr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Similarity:
     """sigma(x, x') of eq. (3c) and its parts; `float(similarity)` is the total, in [0, 1].
 
@@ -29,6 +30,9 @@ class Similarity:
     distances: tuple[float, ...]
     kernels: tuple[float, ...]
     weights: tuple[float, ...]
+
+    def __repr__(self) -> str:
+        return constructor(self)
 
     def __float__(self) -> float:
         return sum(s * value for s, value in zip(self.weights, self.kernels, strict=True))

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dnc.card import fitted
 from dnc.config import canonical_json
 from dnc.data import arrays, splits
 from dnc.data.augment import Augment, complete
@@ -264,7 +265,7 @@ class Dataset:
         return f"{self.name}: {sizes}, {kind}, {self.n_classes} classes{extra}"
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.describe()}>"
+        return fitted([f"<Dataset {self.describe()}>"])
 
     def _splits(self) -> tuple[tuple[str, np.ndarray, np.ndarray], ...]:
         return (

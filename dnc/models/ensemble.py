@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dnc.card import Card, HasCard, accuracy, clipped, per_epoch
 from dnc.data.dataset import Dataset
 from dnc.models.model import Model
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble(HasCard):
     """Networks that vote, as `result.ensemble(n)` returns them. Their training times and parameters add up.
 
     Attributes:
@@ -62,6 +63,16 @@ class Ensemble:
     def n_params(self) -> int:
         """Number of trainable parameters of all members together."""
         return sum(m.n_params for m in self.members)
+
+    def _card(self) -> Card:
+        n_test = self.data.n_test  # the vote itself is not asked for: it would predict all test samples
+        rows = [
+            (accuracy(m.test_acc, n_test), per_epoch(m.t_tr), f"{m.n_params:,}", clipped(str(m.config.arch), 200))
+            for m in self.members
+        ]
+        facts = (("t_tr", per_epoch(self.t_tr)), ("N_p", f"{self.n_params:,}"))
+        head = ("test accuracy", "t_tr", "N_p", "architecture") if rows else ()
+        return Card(f"{len(rows)} networks that vote", facts=facts, head=head, rows=tuple(rows))
 
     def __str__(self) -> str:
         counts = Counter(str(m.config.arch) for m in self.members)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dnc.card import Card, HasCard, accuracy, per_epoch
 from dnc.config import MLP, Config
 from dnc.data.dataset import Augment
 from dnc.environment import versions
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from dnc.networks.build import Network
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
+@dataclass(frozen=True, eq=False, repr=False)
+class Model(HasCard):
     """A trained network, as `result.refit()` and `load_model` return it.
 
     The headline is the test accuracy after the last epoch. The best over the epochs is kept apart: choosing by it would
@@ -114,6 +115,17 @@ class Model:
             "machine": machine_name(self.engine),
         }
         return save_network(folder, self.network, self.config, json_ready(meta))
+
+    def _card(self) -> Card:
+        facts = (
+            ("test accuracy", accuracy(self.test_acc)),
+            ("best over the epochs", accuracy(self.best_test_acc)),
+            ("t_tr", per_epoch(self.t_tr)),
+            ("N_p", f"{self.n_params:,}"),
+            ("epochs", f"{len(self.curve):,}"),
+            ("classes", f"{len(self.classes):,}"),
+        )
+        return Card("trained network", str(self.config.arch), facts, detail=str(self.config.training))
 
     def __str__(self) -> str:
         return (

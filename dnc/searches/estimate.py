@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
 from dnc.bayesopt.optimizer import N1, N2, N3
+from dnc.card import Card, HasCard
 from dnc.config import Config
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError
@@ -36,8 +38,8 @@ EVALUATION = 1 / 3  # forward without backward, per sample
 TIMING_SECONDS = 0.4  # a timing's blocks with their reference and warm-up
 
 
-@dataclass(frozen=True)
-class Estimate:
+@dataclass(frozen=True, repr=False)
+class Estimate(HasCard):
     """A prediction.
 
     Attributes:
@@ -57,6 +59,17 @@ class Estimate:
     high: float
     per_training: float
     workers: int
+
+    def _card(self) -> Card:
+        low, high = duration(self.low), duration(self.high)
+        facts = (
+            ("expected", f"about {duration(self.seconds)}"),
+            ("range", low if low == high else f"{low} to {high}"),
+            ("trainings", f"at most {self.trainings:,}"),
+            ("one training", f"about {duration(self.per_training)}"),
+            ("at a time", f"{max(1, self.workers)} where possible"),
+        )
+        return Card("estimate of a search", facts=facts)
 
     def __str__(self) -> str:
         return (
@@ -194,6 +207,8 @@ def shrink_to_fit(study: Study, evaluator: Evaluator, seconds: float) -> SearchS
 
 def duration(seconds: float) -> str:
     """Seconds as text for people: '0.4 s', '12 s', '3 min 20 s', '2 h 5 min'."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
+from dnc.card import fitted
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError
 from dnc.evaluation.evaluator import Evaluator
@@ -151,6 +152,11 @@ class Problem:
         """End worker processes that this problem has started."""
         if "_opened" in self.__dict__:
             self._opened.close()
+
+    def __repr__(self) -> str:
+        s, data = self.settings, "a function" if self.data is None else self.data.name
+        c_0 = "" if s.reference is None else f", c_0 = {s.reference:.4g}"
+        return fitted([f"<Problem on {data}: w_c = {s.wc:g}, penalty {s.penalty}{c_0}, method {s.method}>"])
 
     def __enter__(self) -> Problem:
         return self

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dnc.card import Card, HasCard
 from dnc.config import Config
-from dnc.errors import ArgumentError, SearchError, StoreError, check_choice, check_int
+from dnc.errors import ArgumentError, DncError, SearchError, StoreError, check_choice, check_int
 from dnc.objective import METRICS, Objective
+from dnc.searches.cards import search_card, trial_facts, validation_size
 from dnc.searches.table import TrialTable, best_visits, visit_frame
 from dnc.space import Space
 from dnc.store.rows import TrialStore
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from dnc.plots.style_matplotlib import Picture
 
 
-@dataclass(frozen=True)
-class Best:
+@dataclass(frozen=True, repr=False)
+class Best(HasCard):
     """The winner of a search under its objective.
 
     Attributes:
@@ -40,6 +42,8 @@ class Best:
         f: the objective (eq. 1).
         stage: the stage that found it.
         trial: the whole measurement.
+        objective: what f was composed with, if it is at hand.
+        n_val: number of validation samples, if it is known.
 
     >>> from dnc import CNN, Config, Trial
     >>> config = Config(CNN(channels=(16, 32)))
@@ -56,6 +60,19 @@ class Best:
     f: float
     stage: int
     trial: Trial
+    objective: Objective | None = field(default=None, compare=False)
+    n_val: int | None = field(default=None, compare=False)
+
+    def _card(self) -> Card:
+        facts = trial_facts(self.trial, self.objective, self.n_val)
+        if self.objective is None:
+            facts.insert(0, ("f", f"{self.f:.4f}"))
+        return Card(
+            title=f"best trial (stage {self.stage})",
+            headline=str(self.config.arch),
+            detail=str(self.config.training),
+            facts=tuple(facts),
+        )
 
     def __str__(self) -> str:
         return (
@@ -64,8 +81,8 @@ class Best:
         )
 
 
-@dataclass(frozen=True)
-class SearchResult:
+@dataclass(frozen=True, repr=False)
+class SearchResult(HasCard):
     """The result of `search`, or of a stored search.
 
     Attributes:
@@ -100,7 +117,7 @@ class SearchResult:
     status: SearchStatus = SearchStatus.FINISHED
     data: Dataset | None = None
     store: TrialStore | None = None
-    table: TrialTable = field(default=None, repr=False)  # type: ignore[assignment]
+    table: TrialTable = field(default=None)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.table is None:
@@ -120,7 +137,12 @@ class SearchResult:
 
     def _as_best(self, visit: Visit) -> Best:
         t = visit.trial
-        return Best(t.config, t.val_acc, t.t_tr, t.n_params, self.objective.of(t), visit.stage, t)
+        f, n_val = self.objective.of(t), self._n_val
+        return Best(t.config, t.val_acc, t.t_tr, t.n_params, f, visit.stage, t, self.objective, n_val)
+
+    @property
+    def _n_val(self) -> int | None:
+        return validation_size(self.spec) if self.data is None else self.data.n_val
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -263,6 +285,23 @@ class SearchResult:
             name = self.spec.get("data", {}).get("name", "the same")
             raise ArgumentError(f"this result was opened without its data: give data=, the data set {name!r}")
         return own
+
+    @property
+    def _winner(self) -> Trial | None:
+        """The best trial, or None if there is none, for whatever reason."""
+        try:
+            return self.best.trial
+        except DncError:
+            return None
+
+    def _card(self) -> Card:
+        title = f"search {self.id} ({self.status})"
+        return search_card(title, self.visits, self.objective, self._winner, self._n_val)
+
+    def _drawing(self) -> str:
+        from dnc.plots.sketch import sketch
+
+        return sketch(self)
 
     def __str__(self) -> str:
         o = self.objective

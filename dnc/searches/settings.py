@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
 from dnc.bayesopt.optimizer import N1, N2, N3
+from dnc.card import constructor
 from dnc.config import assign
 from dnc.data.readers import machine_memory
 from dnc.errors import ArgumentError, check_choice, check_float, check_int, short_repr
@@ -34,7 +35,7 @@ MAX_TRIALS, MAX_CANDIDATES = 100_000, 10_000_000
 KERNEL_BYTES = 24  # of a candidate's similarity to a trial, with what is computed on the way
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SearchSettings:
     """What defines a search apart from its data and space.
 
@@ -117,6 +118,9 @@ class SearchSettings:
                 f"n3={self.n3} candidates for n1 + n2 = {self.n1 + self.n2} trials need {needed / 1e9:,.0f} GB of "
                 f"memory, but there are only {available / 1e9:,.0f}: give a smaller n3"
             )
+
+    def __repr__(self) -> str:
+        return constructor(self, ("wc", "penalty"))
 
     @property
     def seed_of_trainings(self) -> int:

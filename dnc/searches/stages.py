@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dnc.bayesopt.optimizer import N1, N2, N3
+from dnc.card import Card, HasCard
 from dnc.config import Architecture, Config
 from dnc.errors import ArgumentError, SearchError, short_repr
 from dnc.evaluation.injected import unmeasured
 from dnc.objective import Objective
+from dnc.searches.cards import search_card
 from dnc.searches.explore import Before, explore
 from dnc.searches.opening import check_space
 from dnc.searches.problem import Problem
@@ -33,8 +35,8 @@ from dnc.trial import Trial, TrialStatus, Visit
 NOTHING = object()  # there is no stage before
 
 
-@dataclass(frozen=True)
-class StageResult:
+@dataclass(frozen=True, repr=False)
+class StageResult(HasCard):
     """What a stage found.
 
     Attributes:
@@ -73,6 +75,10 @@ class StageResult:
     def top(self, n: int) -> list[Visit]:
         """The n best distinct configs of this stage's own steps, best first."""
         return best_visits(self.visits, self.objective)[:n]
+
+    def _card(self) -> Card:
+        card = search_card(f"stage {self.stage}", self.visits, self.objective, self.best.trial, None)
+        return card._replace(notes=(f"ended early: {self.note}",) if self.note else ())
 
 
 def stage1(problem: Problem, space: Space, n1: int = N1, n2: int = N2, n3: int = N3) -> StageResult:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
 from dnc.bayesopt.optimizer import N1, N2, N3
+from dnc.card import Card, HasCard
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError, check_float, short_repr
+from dnc.searches.cards import sweep_card
 from dnc.searches.opening import open_study
 from dnc.searches.parallel import MultiProgress, run_all
 from dnc.searches.progress import Progress, ProgressOption
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 WCS = (0.0, 0.01, 0.1, 1.0, 10.0)  # the paper's family (Sec. 3.1)
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, repr=False)
+class Sweep(HasCard):
     """Searches for several w_c on the same data and space.
 
     Attributes:
@@ -104,6 +106,18 @@ class Sweep:
     def pareto(self) -> pd.DataFrame:
         """The non-dominated trials of all members."""
         return self.pooled.pareto()
+
+    def _card(self) -> Card:
+        winners = {wc: result._winner for wc, result in self.results.items()}
+        objectives = {wc: result.objective for wc, result in self.results.items()}
+        n_val = next((result._n_val for result in self.results.values()), None)
+        return sweep_card(winners, objectives, n_val)
+
+    def _drawing(self) -> str:
+        from dnc.plots.sketch import sketch, winner_marks
+
+        winners = {wc: result._winner for wc, result in self.results.items()}
+        return sketch(self.pooled, winner_marks(winners, self.pooled.objective.penalty)) if self.results else ""
 
 
 def sweep(

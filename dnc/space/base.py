@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dnc.card import Card, HasCard, clipped, constructor
 from dnc.config import Training
 from dnc.errors import ArgumentError, check_choice, check_float, short_repr
 
@@ -33,14 +34,16 @@ class Substage:
         return tuple(dict.fromkeys(other for other in self.grid(arch) if other != arch))
 
 
-class ArchitectureSpace(ABC):
+class ArchitectureSpace(ABC, HasCard):
     """Base of CNNSpace and MLPSpace, which have the fields."""
 
     family: ClassVar[str]
+    searched: ClassVar[tuple[str, ...]]  # the fields that say what Stage 1 explores
     training: TrainingSpace
     weight_decay_from: float
     weight_decay_per_param: float
     substage_order: tuple[str, ...]
+    default_epochs: int
 
     def stage3(self, max_batch: int | None = None) -> TrainingSpace:
         """What Stage 3 explores; batch sizes are capped at `max_batch`, the size of the train split.
@@ -64,6 +67,10 @@ class ArchitectureSpace(ABC):
         return Training(self.training.preset_lr, decay, self.training.preset_batch_size)
 
     @abstractmethod
+    def reference(self) -> Any:
+        """The network that c_0 is measured on."""
+
+    @abstractmethod
     def grids(self) -> dict[str, Grid]:
         """All grids of Stage 2 by name, also those that `substage_order` leaves out."""
 
@@ -85,6 +92,37 @@ class ArchitectureSpace(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Plain data (what JSON can hold) that `dnc.space.space_from_dict` turns back into an equal space."""
         return {"family": self.family, **_tuples_to_lists(asdict(self))}  # type: ignore[call-overload]
+
+    def _card(self) -> Card:
+        stage1 = [
+            (name.replace("_", " "), bounds_text(value) if isinstance(value, tuple) else f"{value:,}")
+            for name, value in ((name, getattr(self, name)) for name in self.searched)
+        ]
+        training = self.training
+        stage3 = [
+            ("learning rate", bounds_text(training.lr)),
+            ("weight decay", bounds_text(training.weight_decay)),
+            ("batch size", bounds_text(training.batch_size)),
+        ]
+        return Card(
+            title=f"search space of {self.family.upper()}s",
+            facts=(
+                *((f"stage 1: {name}", value) for name, value in stage1),
+                ("stage 2", ", ".join(self.substage_order) or "nothing"),
+                *((f"stage 3: {name}", value) for name, value in stage3),
+                ("epochs", f"{self.default_epochs:,}"),
+            ),
+            notes=(f"c_0 is measured on {clipped(str(self.reference()), 300)}",),
+        )
+
+    def __repr__(self) -> str:
+        return constructor(self, self.searched)
+
+
+def bounds_text(bounds: tuple[float, float]) -> str:
+    """'4 to 16', or one number where both are equal."""
+    low, high = (f"{bound:,}" if isinstance(bound, int) else f"{bound:g}" for bound in bounds)
+    return low if low == high else f"{low} to {high}"
 
 
 def check_order(name: str, order: object, allowed: Iterable[str]) -> tuple[str, ...]:

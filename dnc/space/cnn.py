@@ -20,7 +20,7 @@ DOWNSAMPLING = ("pool", "stride")
 MIN_OMEGA = 1.0  # below it the kernel of CNNs of mixed depth need not be a covariance (see dnc.bayesopt.kernel)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CNNSpace(ArchitectureSpace):
     """CNNs of Sec. 3.1.
 
@@ -83,6 +83,7 @@ class CNNSpace(ArchitectureSpace):
     omega: float = OMEGA
     r: tuple[float, ...] = (1.0, 1 / 2, 1 / 3, 1 / 4)
 
+    searched: ClassVar[tuple[str, ...]] = ("conv_layers", "first_channels", "max_channels")
     family: ClassVar[str] = "cnn"
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from dnc.space.domains import NodeDomain
 from dnc.space.training import TrainingSpace, check_training
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MLPSpace(ArchitectureSpace):
     """MLPs of Sec. 3.2; the defaults are those for 784 inputs, `MLPSpace.rcv1()` has those for RCV1.
 
@@ -56,6 +56,7 @@ class MLPSpace(ArchitectureSpace):
     r: tuple[float, float] = (1 / 2, 1.0)
     weights: tuple[float, float] = (1 / 2, 1 / 2)
 
+    searched: ClassVar[tuple[str, ...]] = ("hidden_layers", "nodes")
     family: ClassVar[str] = "mlp"
 
     def __post_init__(self) -> None:

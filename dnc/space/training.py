@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dnc.bayesopt.kernel import OMEGA, Array, TrainingKernel, check_powers, check_weights
+from dnc.card import constructor
 from dnc.config import Training, assign
 from dnc.errors import ArgumentError, check_bounds, check_float, check_int, short_repr
 from dnc.space.domains import pick_integer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingSpace:
     """Stage 3: learning rate, weight decay, batch size. It is also the domain that optimizers explore.
 
@@ -61,6 +62,9 @@ class TrainingSpace:
         assign(self, r=check_powers("r", self.r), weights=check_weights("weights", self.weights, 3))
         if len(self.r) != 3:
             raise ArgumentError(f"r={short_repr(self.r)} is not allowed: give three powers in (0, 1]")
+
+    def __repr__(self) -> str:
+        return constructor(self, ("lr", "weight_decay", "batch_size"))
 
     @property
     def dim(self) -> int:

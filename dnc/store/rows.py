@@ -20,12 +20,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dnc.card import Card, HasCard
 from dnc.errors import StoreError
 from dnc.files import user_path
 from dnc.store.database import Database, as_real
 from dnc.store.integrity import TABLES, copy_store, damage
 from dnc.store.schema import now
-from dnc.store.search_table import SELECT, searches_frame
+from dnc.store.search_table import SELECT, searches_frame, store_card
 from dnc.trial import TrialStatus
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ VISIT_COLUMNS = (
 )
 
 
-class TrialStore(Database):
+class TrialStore(Database, HasCard):
     """Open (or create) the trial store at `path`; `None` keeps it in memory.
 
     >>> store = TrialStore()
@@ -273,6 +274,16 @@ class TrialStore(Database):
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
         return {table: int((self._one(f"SELECT count(*) FROM {table}") or (0,))[0]) for table in TABLES}
+
+    def _card(self) -> Card:
+        name = "in memory" if self.path is None else str(self.path)
+        try:
+            return store_card(name, self.counts(), self.searches())
+        except StoreError as error:
+            return Card(f"trial store {name}", notes=(str(error),))
+
+    def __repr__(self) -> str:
+        return self._card()._replace(head=(), rows=()).text()
 
     def check(self) -> dict[str, int]:
         """Read the whole file: its structure, and whether its rows are what they say. Returns the rows of each table.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dnc.card import Card
 from dnc.errors import StoreError, short_repr
 
 if TYPE_CHECKING:
@@ -56,3 +57,14 @@ def searches_frame(rows: Sequence[tuple[Any, ...]], name: str) -> pd.DataFrame:
             raise StoreError(f"search {short_repr(search)} in {name} is damaged: restore a copy") from None
         table.append((search, *facts, visits, status, created, finished))
     return pd.DataFrame(table, columns=pd.Index(COLUMNS))
+
+
+def store_card(name: str, counts: Mapping[str, int], searches: pd.DataFrame) -> Card:
+    """What a store holds, its latest searches first."""
+    facts = tuple((table, f"{counts[table]:,}") for table in ("searches", "trainings", "timings"))
+    rows = [
+        (r["id"], str(r["data"]), r["family"], r["penalty"], f"{r['wc']:g}", f"{r['visits']:,}", r["status"])
+        for r in reversed(searches.to_dict(orient="records"))
+    ]
+    head = ("search", "data", "family", "penalty", "w_c", "steps", "status")
+    return Card(f"trial store {name}", facts=facts, head=head if rows else (), rows=tuple(rows))

@@ -9,7 +9,7 @@ from pathlib import Path
 from source_tree import files, import_graph, imports
 
 # Top-level files that every folder may import. Among themselves, each may import those to its left.
-FOUNDATION = "errors files environment config trial objective tradeoff".split()
+FOUNDATION = "card errors files environment config trial objective tradeoff".split()
 # Folders, and which others their files may import. Each names only folders that stand above it here.
 FOLDERS = {
     "bars": "",  # a single file, and no plain data: it loads tqdm
