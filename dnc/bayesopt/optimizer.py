@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,9 +146,13 @@ class _BaseOptimizer(ABC):
         """
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise ArgumentError(f"value={short_repr(value)} is not a number: give one (NaN if it failed)")
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number of hundreds of digits, which may be too long to print
+            raise ArgumentError("value is a whole number beyond the floats: give a number up to 1.8e308") from None
         key = self._key(point)
         self._points.setdefault(key, point)
-        self._observed.add((key, float(value) if math.isfinite(value) else math.inf))
+        self._observed.add((key, number if math.isfinite(number) else math.inf))
 
     @abstractmethod
     def _propose(self, k: int) -> Proposal:
@@ -233,7 +238,7 @@ class BayesianOptimizer(_BaseOptimizer):
         xi: exploration margin of expected improvement, >= 0, in the transformed unit.
         noise: variance of the observation noise, >= 0, in the transformed unit.
         transform: "log10" models log10(max(f, floor)) as the authors' code does, "none" models f as the paper says.
-        floor: see transform; > 0.
+        floor: see transform; > 0. Without one it is 1e-6, and a value below is warned of: all of these look alike.
 
     Raises:
         ArgumentError: a value outside its range.
@@ -258,14 +263,37 @@ class BayesianOptimizer(_BaseOptimizer):
         xi: float = XI,
         noise: float = NOISE,
         transform: str = "log10",
-        floor: float = FLOOR,
+        floor: float | None = None,
     ) -> None:
         super().__init__(domain, seed, n3)
         self.n1 = check_int("n1", n1, 0)
         self.xi = check_float("xi", xi, 0)
         self.noise = check_float("noise", noise, 0)
         self.transform = check_choice("transform", transform, TRANSFORMS)
-        self.floor = check_float("floor", floor, 0, open_low=True)
+        self.floor = FLOOR if floor is None else check_float("floor", floor, 0, open_low=True)
+        # Whoever gives a floor wants it, as a search does, whose f may be 0. No logarithm, no floor.
+        self._warn_below_floor = floor is None and self.transform == "log10"
+
+    def tell(self, point: Any, value: float) -> None:
+        """Report the value of a point, asked or not; NaN or infinity says that its evaluation failed.
+
+        Warns once of a value below the floor where none was given: the search cannot see differences there.
+
+        Raises:
+            ArgumentError: a point of another kind than the domain's, or a value that is not a number.
+
+        >>> import dnc
+        >>> opt = dnc.BayesianOptimizer(dnc.MLPSpace().stage1(), n1=0, transform="none")
+        >>> opt.tell(dnc.MLP((100,), drop=0.2), value=-3.5)  # less than 0 needs transform="none"
+        """
+        super().tell(point, value)
+        if self._warn_below_floor and -math.inf < value < self.floor:
+            self._warn_below_floor = False
+            warnings.warn(
+                f"value={short_repr(value)} is below {self.floor:g}, the least whose logarithm is modelled: all such "
+                f'values look alike; give BayesianOptimizer transform="none", or a smaller floor for values above 0',
+                stacklevel=2,
+            )
 
     def model(self) -> tuple[GaussianProcess, float]:
         """The posterior that the next proposal is based on (pending points included), and the best value told.
