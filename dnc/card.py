@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, fields
 from html import escape
@@ -84,13 +85,15 @@ class Card(NamedTuple):
         return f'<div style="{FRAME}">{"".join(parts)}</div>'
 
 
-class HasCard:
+class HasCard(ABC):
     """Base of what shows itself by a card. A dataclass must be made with repr=False to keep this `__repr__`."""
 
+    @abstractmethod
     def _card(self) -> Card:
-        raise NotImplementedError
+        """What is shown, as plain data."""
 
     def _drawing(self) -> str:
+        """An SVG beside the facts, or nothing."""
         return ""
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -34,7 +34,7 @@ class Substage:
         return tuple(dict.fromkeys(other for other in self.grid(arch) if other != arch))
 
 
-class ArchitectureSpace(ABC, HasCard):
+class ArchitectureSpace(HasCard):
     """Base of CNNSpace and MLPSpace, which have the fields."""
 
     family: ClassVar[str]
