@@ -87,6 +87,12 @@ DATA: list[tuple[str, Call, tuple[str, ...]]] = [
     ("seed", arrays(split_seed=-1), ("split_seed=-1",)),
     ("name", arrays(name=""), ("name=''",)),
     ("class names", arrays(classes=("a", "b")), ("2 class names for 4",)),
+    ("class names that are none", arrays(classes=5), ("classes=5", "one name per class")),
+    ("a class name twice", arrays(classes=tuple("abca")), ("repeats 'a'",)),
+    ("a class name is missing", arrays(classes=("a", "b", "c", None)), ("None", "one name per class")),
+    ("text not in classes", arrays(X, list("ab") * 20, classes=("a", "c")), ("'b' in row 1", "not in classes")),
+    ("a label is missing", arrays(X, [None, *Y[1:]]), ("no label in row 0", "leave them out")),
+    ("labels beyond the floats", arrays(X, [10**400, *Y[1:]]), ("label inf in row 0", "whole numbers")),
     ("image_shape", arrays(image_shape=(1, 2, 4)), ("image_shape=(1, 2, 4)",)),
     ("image_shape of two", arrays(image_shape=(2, 3)), ("image_shape=(2, 3)", "(channels, height, width)")),
     ("image_size of flat rows", arrays(image_size=4), ("image_size=4", "image_shape=")),
@@ -222,7 +228,10 @@ def torn(path: Path) -> None:
 
 
 NPZ: list[tuple[str, Callable[[Path], Any], str]] = [
-    ("missing key", lambda p: np.savez(p, xtr=X, ytr=Y), "no xte, yte"),
+    ("missing key", lambda p: np.savez(p, xtr=X, xte=X, yte=Y), "no ytr"),
+    ("test samples without labels", lambda p: np.savez(p, xtr=X, ytr=Y, xte=X), "has xte but no yte"),
+    ("test labels without samples", lambda p: np.savez(p, xtr=X, ytr=Y, yte=Y), "has yte but no xte"),
+    ("a name twice", lambda p: np.savez(p, **good(), classes=list("abca")), "repeats 'a'"),
     ("objects", lambda p: np.savez(p, **{**good(), "xtr": np.array([Trap(Path("executed"))])}), "allow_pickle=False"),
     ("NaN", lambda p: np.savez(p, **{**good(), "xtr": at(X, 0, NAN)}), "NaN"),
     ("label gap", lambda p: np.savez(p, **{**good(), "ytr": Y * 3}), "without gaps"),

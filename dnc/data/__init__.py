@@ -3,7 +3,9 @@
 In the order in which one needs them:
 
     dataset       `Dataset`, what searches and trainings get, and `from_arrays`
-    arrays        inputs and labels from outside, made clean
+    foreign       tables, tensors, sparse matrices and objects as numpy arrays
+    arrays        inputs from outside, made clean
+    labels        labels from outside as numbers from 0, and the names of the classes
     splits        seeded, stratified splits and subsets
     augment       what augmentation is to do, as plain data
     augmenter     does it, in batches; the only file here that needs torch

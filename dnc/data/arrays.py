@@ -1,4 +1,4 @@
-"""From what a user or a file gives to clean arrays: layout, dtype and values of inputs, labels from 0, image size."""
+"""From the inputs that a user or a file gives to clean arrays: layout, dtype, values, image size."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dnc.data.foreign import as_array, first_object, is_missing
 from dnc.errors import ArgumentError, DataError, check_choice, check_int, short_repr
 
 LAYOUTS = ("NCHW", "NHWC")
@@ -16,15 +17,15 @@ CHUNK = 4096  # images turned into floats at a time
 
 
 class RawData(NamedTuple):
-    """What a reader found: train and test arrays as they are in the files, and class names or ().
+    """What a reader found: train and test arrays (None without a test set) as in the files, and class names or ().
 
     The train arrays hold the validation samples, too: splitting comes later.
     """
 
     x_train: np.ndarray
     y_train: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
+    x_test: np.ndarray | None
+    y_test: np.ndarray | None
     classes: tuple[str, ...] = ()
 
 
@@ -51,16 +52,36 @@ def clean_inputs(
         check_choice("layout", layout, LAYOUTS)
     array = as_array(name, x)
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} holds {short_repr(str(array.dtype))}: give an array of numbers (uint8 or float)")
+        raise DataError(f"{name} holds {_what_is_held(array, x)}: give an array of numbers (uint8 or float)")
     if array.ndim < 2 or array.size == 0:
         raise DataError(f"{name} has shape {array.shape}: give samples as (N, features), (N, H, W) or (N, C, H, W)")
     array = _arrange(name, array, shape, layout)
     if array.dtype != np.uint8:
         with np.errstate(over="ignore", invalid="ignore"):
             array = array.astype(np.float32)
-        if not np.isfinite(array).all():
-            raise DataError(f"{name} has NaN or infinite values (as float32): clean or scale the inputs first")
+        finite = np.isfinite(array)
+        if not finite.all():
+            row = int(np.argmin(finite.reshape(len(array), -1).all(axis=1)))
+            raise DataError(
+                f"{name} has NaN or infinite values (as float32), the first in row {row} (rows count from 0): "
+                f"clean or scale the inputs first"
+            )
     return np.ascontiguousarray(array)
+
+
+def _what_is_held(array: np.ndarray, given: object) -> str:
+    """What an array holds that is no numbers; of objects the first one, and where."""
+    dtype = short_repr(str(array.dtype))
+    if array.dtype.kind != "O" or array.size == 0 or array.ndim == 0:
+        return dtype
+    place, value = first_object(array)
+    row, *others = place
+    missing = is_missing(value)
+    what = short_repr(value) if missing or isinstance(value, str) else f"a {type(value).__name__}"
+    names = getattr(given, "columns", None)  # of a table
+    column = f", column {others[0] if names is None else short_repr(names[others[0]])}" if others else ""
+    more = " (a missing value: fill it in, or leave the row out)" if missing else ""
+    return f"{dtype}, first {what} in row {row}{column}{more}"
 
 
 def check_image_shape(image_shape: object) -> tuple[int, int, int] | None:
@@ -101,78 +122,6 @@ def _arrange(name: str, x: np.ndarray, shape: tuple[int, int, int] | None, layou
     raise DataError(f"{name} has shape {x.shape}, which does not fit {wanted}: reshape it or correct image_shape=")
 
 
-def clean_labels(
-    name: str, y: ArrayLike, n: int, classes: tuple[str, ...] | None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels as int64 [N] from 0, and the class names.
-
-    Args:
-        name: what to call the array in an error.
-        y: whole numbers, or text (then the classes are the sorted texts); (N,) or (N, 1).
-        n: number of samples, hence of labels.
-        classes: None for the labels to train on, which must hold every class 0 … K-1; for the others, the class names
-            that those gave: every label must be one of them.
-
-    Raises:
-        DataError: wrong length, fractions, negative labels, a class without samples, fewer than two classes.
-    """
-    array = as_array(name, y)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise DataError(
-            f"{name} has shape {array.shape}: give one label per sample, shape (N,); for one-hot use argmax(1)"
-        )
-    if len(array) != n:
-        raise DataError(f"{name} has {len(array)} labels for {n} samples: give one label per sample")
-    if array.dtype.kind in "OUS":
-        return _text_labels(name, array, classes)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} holds {short_repr(str(array.dtype))}: give whole numbers from 0, or text")
-    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
-        bad = array[~(np.isfinite(array) & (array == np.floor(array)))][0]
-        raise DataError(f"{name} has the label {bad}: labels are whole numbers from 0 to classes - 1")
-    low, high = array.min(initial=0), array.max(initial=0)
-    largest = 10_000_000 if classes is None else len(classes) - 1
-    if low < 0 or high > largest:
-        wrong = low if low < 0 else high
-        raise DataError(
-            f"{name} has the label {int(wrong)}, allowed are 0 to {largest}: number the classes from 0"
-            + ("" if classes is None else ", and give training samples of each")
-        )
-    labels = array.astype(np.int64)
-    if classes is not None:
-        return labels, classes
-    counts = np.bincount(labels)
-    if len(counts) < 2:
-        raise DataError(f"{name} has one class only: at least two are needed to classify")
-    empty = int(np.argmin(counts > 0))
-    if counts[empty] == 0:
-        raise DataError(
-            f"{name} has no sample of class {empty}, but labels up to {len(counts) - 1}: number the classes 0 to K-1 "
-            f"without gaps, e.g. by np.unique(y, return_inverse=True)"
-        )
-    return labels, tuple(map(str, range(len(counts))))
-
-
-def _text_labels(name: str, array: np.ndarray, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    if array.dtype.kind == "O" and not all(isinstance(v, str) for v in array):
-        raise DataError(f"{name} holds Python objects: give whole numbers from 0, or text")
-    text = np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array.astype(str)
-    names = np.unique(text) if classes is None else np.asarray(classes)
-    if classes is None and len(names) < 2:
-        raise DataError(f"{name} has one class only: at least two are needed to classify")
-    order = np.argsort(names)  # the class names in a file need not be sorted, and searchsorted needs them so
-    labels = order[np.minimum(np.searchsorted(names, text, sorter=order), len(names) - 1)]
-    unknown = names[labels] != text
-    if unknown.any():
-        raise DataError(
-            f"{name} has the label {short_repr(str(text[unknown][0]))}, which no training sample has: "
-            f"give training samples of each class"
-        )
-    return labels.astype(np.int64), tuple(map(str, names))
-
-
 def downsize(x: np.ndarray, image_size: int | tuple[int, int]) -> np.ndarray:
     """Images [N, C, H, W] averaged down to `image_size` (a side, or height and width), in their own dtype.
 
@@ -207,15 +156,3 @@ def area_weights(n: int, m: int) -> np.ndarray:
     pixel = np.arange(n)
     overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
     return (np.maximum(overlap, 0) * (m / n)).astype(np.float32)
-
-
-def as_array(name: str, value: ArrayLike) -> np.ndarray:
-    """`value` as an array.
-
-    Raises:
-        DataError: it cannot be one, e.g. because the samples differ in shape.
-    """
-    try:
-        return np.asarray(value)
-    except (ValueError, TypeError, RuntimeError):
-        raise DataError(f"{name}={short_repr(value)} is not one array: all samples must have the same shape") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from dnc.card import fitted
 from dnc.config import canonical_json
-from dnc.data import arrays, splits
+from dnc.data import arrays, labels, splits
 from dnc.data.augment import Augment, complete
 from dnc.errors import ArgumentError, DataError, check_int, short_repr
 
@@ -92,13 +93,14 @@ class Dataset:
         n_train: int | None = None,
         n_val: int | None = None,
         n_test: int | None = None,
-        classes: tuple[str, ...] = (),
+        classes: Sequence[str] = (),
     ) -> Dataset:
         """A data set from arrays in memory, which are copied.
 
         Args:
             x, y: samples and labels to train on, and to take the validation set from where x_val is not given.
                 x is (N, features), (N, H, W), (N, C, H, W) or (N, H, W, C); y holds 0 … K-1, or text.
+                Tables of pandas, tensors of torch and sparse matrices of scipy become arrays.
             x_test, y_test: samples and labels to test on. Without them there is no test set.
             x_val, y_val: samples and labels to validate on.
             val_fraction: share of x to validate on where x_val is not given.
@@ -112,7 +114,7 @@ class Dataset:
             layout: "NCHW" or "NHWC", where the shape of the images does not tell.
             image_size: average the images down to this side, or (height, width).
             n_train, n_val, n_test: use only so many samples; smaller subsets are part of larger ones.
-            classes: names of the classes 0 … K-1.
+            classes: names of the classes 0 … K-1. Where y is text, it is numbered in this order.
 
         Raises:
             ArgumentError: a bad argument.
@@ -136,8 +138,7 @@ class Dataset:
             return clean if image_size is None else arrays.downsize(clean, image_size)
 
         pool = inputs("x", x)
-        y_pool, label_names = arrays.clean_labels("y", y, len(pool), None)
-        class_names = _class_names(classes, label_names)
+        y_pool, class_names = labels.training_labels("y", y, len(pool), labels.check_class_names(classes))
 
         def inputs_and_labels(part: str, a: ArrayLike | None, b: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
             if a is None or b is None:
@@ -148,7 +149,7 @@ class Dataset:
                     f"x_{part} holds {values.dtype} {values.shape[1:]}, x holds {pool.dtype} {pool.shape[1:]}: "
                     f"give both in the same shape, type and scale"
                 )
-            return values, arrays.clean_labels(f"y_{part}", b, len(values), label_names)[0]
+            return values, labels.known_labels(f"y_{part}", b, len(values), class_names)
 
         tests, y_tests = inputs_and_labels("test", x_test, y_test)
         if x_val is None:
@@ -273,11 +274,3 @@ class Dataset:
             ("val", self.x_val, self.y_val),
             ("test", self.x_test, self.y_test),
         )
-
-
-def _class_names(given: tuple[str, ...], label_names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names that the user gave, or what the labels themselves are called."""
-    names = tuple(map(str, given)) or label_names
-    if len(names) != len(label_names):
-        raise DataError(f"there are {len(names)} class names for {len(label_names)} classes: give one name per class")
-    return names

@@ -113,7 +113,7 @@ def load_data(
     layout: str | None = None,
     stratify: bool = True,
 ) -> Dataset:
-    """A named data set, or the arrays `xtr ytr xte yte` of an `.npz` file.
+    """A named data set, or the arrays `xtr ytr xte yte` of an `.npz` file (`xtr ytr` where it has no test set).
 
     Named sets are split as in the paper: CIFAR 40k/10k/10k, MNIST and FMNIST 50k/10k/10k, RCV1 178k/50k/100k; digits
     1000/397/400 (the same 400 for every seed), reuters 5226/1306/2568. "cifar100" uses
@@ -197,9 +197,9 @@ def _load(entry: NamedSet, root: Path, fetch: bool) -> tuple[NamedSet, RawData]:
         )
     raw = entry.read(*(_find(root, f) or root / f for f in (*entry.files, *entry.extras)))
     for x, n in ((raw.x_train, sum(entry.sizes[:2])), (raw.x_test, entry.sizes[2])):
-        if x.shape[1:] != entry.shape or (entry.exact and len(x) != n):
+        if x is None or x.shape[1:] != entry.shape or (entry.exact and len(x) != n):
             raise DataError(
-                f"{entry.name} under {short_repr(str(root), 200)} has samples of shape {x.shape} "
+                f"{entry.name} under {short_repr(str(root), 200)} has samples of shape {getattr(x, 'shape', None)} "
                 f"instead of {(n, *entry.shape)}: get its files again"
             )
     return entry, raw

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from dnc.data.arrays import RawData
-from dnc.errors import DataError, DncError, short_repr
+from dnc.data.labels import check_class_names
+from dnc.errors import ArgumentError, DataError, DncError, short_repr
 
 NPZ_KEYS = ("xtr", "ytr", "xte", "yte")
 GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
@@ -128,16 +129,25 @@ def read_idx_set(files: tuple[Path, ...]) -> RawData:
 
 
 def read_npz(path: Path) -> RawData:
-    """`xtr ytr xte yte` of an `.npz` file, and the class names in `classes` if it has them.
+    """`xtr ytr` of an `.npz` file, `xte yte` if it has a test set, and the class names in `classes` if it has them.
 
     Raises:
         DataError: it is not an `.npz` file, a key is missing, or an array would need pickle.
     """
-    contents = _read_keys(path, NPZ_KEYS, ("classes",))
+    contents = _read_keys(path, NPZ_KEYS[:2], (*NPZ_KEYS[2:], "classes"))
+    test = [key for key in NPZ_KEYS[2:] if key in contents]
+    if len(test) == 1:
+        raise DataError(
+            f"{short_repr(str(path), 200)} has {test[0]} but no {'yte' if test[0] == 'xte' else 'xte'}: "
+            f"save both, or neither for data without a test set"
+        )
     classes = contents.get("classes", np.array([], dtype=str))
     if classes.ndim != 1 or classes.dtype.kind not in "US":
         raise DataError(f"{short_repr(str(path), 200)}: classes has shape {classes.shape}: give one text per class")
-    return RawData(*(contents[key] for key in NPZ_KEYS), classes=tuple(classes.astype(str).tolist()))
+    x_train, y_train, x_test, y_test = map(contents.get, NPZ_KEYS)
+    assert x_train is not None
+    assert y_train is not None
+    return RawData(x_train, y_train, x_test, y_test, _class_names(path, classes))
 
 
 def read_counts(path: Path) -> RawData:
@@ -165,8 +175,15 @@ def read_counts(path: Path) -> RawData:
         return x / np.where(length == 0, 1, length)  # a document without any of the tokens stays 0
 
     with reading(path, "an .npz file of word counts"):
-        classes = tuple(map(str, contents["classes"].ravel())) if "classes" in contents else ()
+        classes = _class_names(path, contents["classes"].ravel()) if "classes" in contents else ()
         return RawData(weighted("xtr"), contents["ytr"], weighted("xte"), contents["yte"], classes)
+
+
+def _class_names(path: Path, classes: np.ndarray) -> tuple[str, ...]:
+    try:
+        return check_class_names(classes.tolist())
+    except ArgumentError as error:  # here it is the file that is wrong, not the call
+        raise DataError(f"{short_repr(str(path), 200)}: {error}") from None
 
 
 def _read_keys(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -176,12 +193,13 @@ def _read_keys(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -
             raise ValueError(f"it starts with {start.hex(' ') or 'nothing'}")
         raw.seek(0)
         with np.load(raw, allow_pickle=False) as archive:
-            missing = [key for key in needed if key not in archive.files]
-            if missing:
+            if not set(needed) <= set(archive.files):
+                wanted = list(dict.fromkeys((*NPZ_KEYS, *needed)))  # all that there may be, for one clear message
+                missing = [key for key in wanted if key not in archive.files]
                 present = ", ".join(map(short_repr, archive.files[:8])) or "nothing"
                 raise DataError(
                     f"{short_repr(str(path), 200)} has no {', '.join(missing)} but {present}: "
-                    f"save the arrays {', '.join(needed)} with numpy.savez"
+                    f"save the arrays {', '.join(wanted)} with numpy.savez"
                 )
             keys = [*needed, *(key for key in optional if key in archive.files)]
             # a small archive may unpack to more than the memory: the sizes are known before anything is unpacked

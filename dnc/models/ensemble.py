@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dnc.card import Card, HasCard, accuracy, clipped, per_epoch
 from dnc.data.dataset import Dataset
 from dnc.models.model import Model
+from dnc.models.predict import accuracy
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +47,22 @@ class Ensemble(HasCard):
         votes = np.stack([(choices == k).sum(axis=0) for k in range(n_classes)], axis=1)  # (N, n_classes)
         # half a mean probability is less than one vote: it decides between equal votes and nothing else
         return (votes + 0.5 * probabilities.mean(axis=0)).argmax(axis=1)
+
+    def score(self, x: ArrayLike, y: ArrayLike) -> float:
+        """Accuracy (fraction) of the vote on samples and their labels, as `Model.score` takes them.
+
+        Raises:
+            ArgumentError: samples of another shape or type.
+            DataError: another number of labels, or a label of no class.
+
+        >>> import dnc
+        >>> from dnc.models.final_training import train_final
+        >>> data = dnc.load_data("digits", n_train=300, n_val=100, n_test=100)
+        >>> model = train_final(dnc.Config(dnc.MLP(hidden=(20,))), data, epochs=1, progress=False)
+        >>> dnc.Ensemble((model, model), data).score(data.x_test, data.y_test) == model.test_acc
+        True
+        """
+        return accuracy(self.predict(x), y, self.members[0].classes)
 
     @property
     def test_acc(self) -> float:

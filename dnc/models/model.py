@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from dnc.card import Card, HasCard, accuracy, per_epoch
 from dnc.config import MLP, Config
 from dnc.data.dataset import Augment
+from dnc.data.foreign import as_array
 from dnc.environment import versions
 from dnc.errors import ArgumentError, short_repr
 from dnc.files import json_ready
-from dnc.models.predict import predict_logits
+from dnc.models.predict import accuracy, predict_logits
 from dnc.models.saving import DESCRIPTION, ModelError, load_network, save_network
 from dnc.networks.params import count_params
 from dnc.training.engine import Engine, machine_name, select_engine
@@ -76,8 +77,9 @@ class Model(HasCard):
 
         Raises:
             ArgumentError: samples of another shape or type.
+            DataError: what cannot be an array.
         """
-        logits = predict_logits(self.network, np.asarray(x), self.engine, self.augment)
+        logits = predict_logits(self.network, as_array("x", x), self.engine, self.augment)
         # softmax without overflow; `initial` lets the maximum of no samples pass
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -87,16 +89,20 @@ class Model(HasCard):
 
         Raises:
             ArgumentError: samples of another shape or type.
+            DataError: what cannot be an array.
         """
         return self.predict_proba(x).argmax(axis=1)
 
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
-        """Accuracy (fraction) on samples, shape (N, ...), and their class numbers, shape (N,).
+        """Accuracy (fraction) on samples, shape (N, ...), and their labels, shape (N,) or (N, 1); NaN without samples.
+
+        The labels are class numbers or the names in `classes`, in any form that `Dataset.from_arrays` takes.
 
         Raises:
             ArgumentError: samples of another shape or type.
+            DataError: another number of labels, or a label of no class.
         """
-        return float((self.predict(x) == np.asarray(y)).mean())
+        return accuracy(self.predict(x), y, self.classes)
 
     def save(self, folder: str | Path) -> Path:
         """Write weights and a JSON description into `folder`, which is made if need be; `load_model` reads them.

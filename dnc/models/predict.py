@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from dnc.data.augmenter import Augmenter
 from dnc.data.dataset import Augment
+from dnc.data.labels import known_labels
 from dnc.errors import ArgumentError
 from dnc.networks.build import Network
 from dnc.networks.mlp import Perceptron
@@ -46,6 +48,19 @@ def predict_logits(network: Network, x: np.ndarray, engine: Engine, augment: Aug
         parts = [forward(batch).float().cpu() for batch, _ in source.chunks()]
         no_logits = torch.empty(0, network.classifier.out_features)  # for no samples at all
         return torch.cat([no_logits, *parts]).numpy()
+
+
+def accuracy(predicted: np.ndarray, y: ArrayLike, classes: tuple[str, ...]) -> float:
+    """Fraction of the class numbers predicted, shape (N,), that are those of the labels y; NaN without samples.
+
+    Raises:
+        DataError: another number of labels, or a label of no class.
+
+    >>> accuracy(np.array([0, 1, 1]), [["cat"], ["dog"], ["cat"]], ("cat", "dog"))
+    0.6666666666666666
+    """
+    labels = known_labels("y", y, len(predicted), classes)
+    return float((predicted == labels).mean()) if len(labels) else math.nan
 
 
 def _as_samples(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnc.data import Augment, Dataset
+from dnc.data import Augment, Dataset, load_data
 from dnc.data.arrays import area_weights, clean_inputs, downsize
 from dnc.data.augment import channel_statistics, default_pad
 from dnc.errors import ArgumentError, DataError, DncError
@@ -105,7 +105,7 @@ BAD = [
     ({"x": np.full((60, 2), np.inf)}, "NaN or infinite"),
     ({"x": np.full((60, 2), 1e300)}, "as float32"),
     ({"x": np.zeros((60, 2), complex)}, "complex128"),
-    ({"x": np.zeros((60, 2), object)}, "object"),
+    ({"x": np.full((60, 2), None)}, "object"),
     ({"x": np.full((60, 2), "a")}, "array of numbers"),
     ({"x": [[1, 2], [1, 2, 3]]}, "same shape"),
     ({"x": "abc"}, "array of numbers"),
@@ -280,6 +280,29 @@ def test_fingerprint_is_a_fixed_number() -> None:
     content = np.arange(12, dtype="<f4").tobytes() + np.array([0, 1] * 3, "<i8").tobytes()
     content += np.zeros(2, "<f4").tobytes() + np.array([1], "<i8").tobytes()
     assert data.fingerprint == hashlib.sha256(header + content).hexdigest()
+
+
+def test_fingerprints_of_accepted_data_stay() -> None:
+    x, y = (np.arange(60 * 144) % 251).astype(np.uint8).reshape(60, 3, 8, 6), np.arange(60) % 3
+    half = load_data("digits", n_train=100, n_val=50, n_test=50, augment=True, split_seed=1)
+    sets = [
+        (load_data("digits"), "055333a70f72978399068872b81cf19b57fe5c483fc46e10f9e01f7f47f1da88"),
+        (half, "83cfb46704c55deca02fa841409e825daaf07dc0c4d470604d10b1ef2443ec50"),
+        (Dataset.from_arrays(x, y, x[:9], y[:9]), "7fd9b4f40258c61bba3726c99e6c924368462a23ae7381d6d424c94e3d4dfacc"),
+        (
+            Dataset.from_arrays(x / 8, y, x[:9] / 8, y[:9]),
+            "2d8d68780eba1bb2cd8ad8a2d986d332d448b843a452da3dc9977ecab2afd0c7",
+        ),
+        (
+            Dataset.from_arrays(x, np.array(["c", "a", "b"])[y], augment=True),
+            "82f5777e3cc8c95caac5432862690b896aab4475be3016a78d3d2f35f20df3a4",
+        ),
+        (
+            Dataset.from_arrays(x[:, 0].tolist(), y.tolist(), classes=("x", "y", "z")),
+            "c2bb41e3743702c7e009a667df2186ef05fa3fdfe4645d67028aba864682d189",
+        ),
+    ]
+    assert [data.fingerprint for data, _ in sets] == [fingerprint for _, fingerprint in sets]
 
 
 def test_description() -> None:

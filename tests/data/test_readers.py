@@ -80,6 +80,10 @@ def test_npz(tmp_path: Path) -> None:
     np.testing.assert_array_equal(raw.x_train, x)
     np.testing.assert_array_equal(raw.y_test, y[:2])
     assert raw.classes == ("a", "b", "c")
+    without_test = readers.read_npz(npz(tmp_path / "b.npz", xtr=x, ytr=y, classes=[b"a", b"b", b"\xff"]))
+    np.testing.assert_array_equal(without_test.x_train, x)
+    assert (without_test.x_test, without_test.y_test) == (None, None)
+    assert without_test.classes == ("a", "b", "\ufffd")  # bytes that are no text once ended the reading
 
 
 def test_bad_npz(tmp_path: Path) -> None:
