@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dnc.card import Card, HasCard, accuracy, clipped, per_epoch
 from dnc.data.dataset import Dataset
 from dnc.models.model import Model
-from dnc.models.predict import accuracy
+from dnc.models.predict import accuracy_on
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +62,7 @@ class Ensemble(HasCard):
         >>> dnc.Ensemble((model, model), data).score(data.x_test, data.y_test) == model.test_acc
         True
         """
-        return accuracy(self.predict(x), y, self.members[0].classes)
+        return accuracy_on(self.predict(x), y, self.members[0].classes)
 
     @property
     def test_acc(self) -> float:

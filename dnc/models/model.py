@@ -18,7 +18,7 @@ from dnc.data.foreign import as_array
 from dnc.environment import versions
 from dnc.errors import ArgumentError, short_repr
 from dnc.files import json_ready
-from dnc.models.predict import accuracy, predict_logits
+from dnc.models.predict import accuracy_on, predict_logits
 from dnc.models.saving import DESCRIPTION, ModelError, load_network, save_network
 from dnc.networks.params import count_params
 from dnc.training.engine import Engine, machine_name, select_engine
@@ -102,7 +102,7 @@ class Model(HasCard):
             ArgumentError: samples of another shape or type.
             DataError: another number of labels, or a label of no class.
         """
-        return accuracy(self.predict(x), y, self.classes)
+        return accuracy_on(self.predict(x), y, self.classes)
 
     def save(self, folder: str | Path) -> Path:
         """Write weights and a JSON description into `folder`, which is made if need be; `load_model` reads them.

@@ -50,7 +50,7 @@ def predict_logits(network: Network, x: np.ndarray, engine: Engine, augment: Aug
         return torch.cat([no_logits, *parts]).numpy()
 
 
-def accuracy(predicted: np.ndarray, y: ArrayLike, classes: tuple[str, ...]) -> float:
+def accuracy_on(predicted: np.ndarray, y: ArrayLike, classes: tuple[str, ...]) -> float:
     """Fraction of the class numbers predicted, shape (N,), that are those of the labels y; NaN without samples.
 
     Raises:
