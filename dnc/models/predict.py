@@ -56,7 +56,7 @@ def accuracy_on(predicted: np.ndarray, y: ArrayLike, classes: tuple[str, ...]) -
     Raises:
         DataError: another number of labels, or a label of no class.
 
-    >>> accuracy(np.array([0, 1, 1]), [["cat"], ["dog"], ["cat"]], ("cat", "dog"))
+    >>> accuracy_on(np.array([0, 1, 1]), [["cat"], ["dog"], ["cat"]], ("cat", "dog"))
     0.6666666666666666
     """
     labels = known_labels("y", y, len(predicted), classes)
