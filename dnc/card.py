@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 LINES, WIDTH = 10, 120  # of a text
 ROWS = 7  # of a table
+UNITS_OF_TIME = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 LONGEST = 400  # characters of one value in HTML: an architecture may have a thousand layers
 
 LINE = "var(--jp-border-color2, rgba(128, 128, 128, 0.45))"
@@ -169,11 +170,16 @@ def per_epoch(seconds: float, error: float = math.nan) -> str:
     """A training time per epoch, with its standard error where that was recorded.
 
     >>> per_epoch(0.0123), per_epoch(2.0, 0.031), per_epoch(float("nan"))
-    ('0.0123 s', '2 ± 0.031 s', 'not measured')
+    ('12.3 ms', '2.00 ± 0.03 s', 'not measured')
     """
     if not math.isfinite(seconds):
         return "not measured"
-    return f"{seconds:.3g} ± {error:.2g} s" if math.isfinite(error) else f"{seconds:.3g} s"
+    scale, unit = next(((s, u) for s, u in UNITS_OF_TIME if seconds >= 0.1 * s), UNITS_OF_TIME[-1])
+    seconds, error = seconds / scale, error / scale
+    if not (math.isfinite(error) and error > 0):
+        return f"{seconds:.3g} {unit}"
+    decimals = max(0, -math.floor(math.log10(error)))  # the error to one digit, and no more of the time than it leaves
+    return f"{seconds:.{decimals}f} ± {error:.{decimals}f} {unit}"
 
 
 # ---- parts -------------------------------------------------------------------------------------------------

@@ -21,6 +21,23 @@ def rank(f: ArrayLike, complexity: ArrayLike) -> NDArray[np.intp]:
     return np.lexsort((np.arange(len(keys[0])), *keys))
 
 
+def within_error(f: ArrayLike, f_se: ArrayLike, best: int) -> NDArray[np.intp]:
+    """Indices of trials whose f differs from that of `best` by less than two standard errors of the difference.
+
+    Args:
+        f: of n trials, shape (n,); NaN is never within the error.
+        f_se: standard errors of f, shape (n,); they count as independent.
+        best: index of the trial to compare with.
+
+    >>> within_error([0.10, 0.11, 0.20], f_se=[0.01, 0.01, 0.01], best=0).tolist()
+    [1]
+    """
+    f, f_se = np.asarray(f, dtype=float), np.asarray(f_se, dtype=float)
+    near = np.abs(f - f[best]) < 2 * np.hypot(f_se, f_se[best])
+    near[best] = False
+    return np.flatnonzero(near)
+
+
 def pareto(complexity: ArrayLike, error: ArrayLike) -> NDArray[np.intp]:
     """Indices of the non-dominated points, cheapest first, of n trials' complexity (n,) and error (n,).
 

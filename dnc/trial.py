@@ -57,6 +57,27 @@ class SearchStatus(StrEnum):
     FAILED = "failed"
 
 
+class Reading(StrEnum):
+    """Which measurement of its t_tr a trial carries. Members equal their plain text, which is what a store records.
+
+    A config is timed once before it is trained. What could be the best of a stage is timed again, more precisely,
+    before the stage decides, and the winner of a search once more: of many noisy times the smallest is too small, and
+    only a time that had no part in the decision is free of that.
+
+    Attributes:
+        SCREENED: the first timing, to a few percent, which the optimizers see.
+        CONFIRMED: the second, to 1 %, by which a stage decides; also that of c_0.
+        REPORTED: the third, to 1 %, of the winner.
+
+    >>> Reading.CONFIRMED == "confirmed"
+    True
+    """
+
+    SCREENED = "screened"
+    CONFIRMED = "confirmed"
+    REPORTED = "reported"
+
+
 @dataclass(frozen=True)
 class Epoch:
     """One point of a learning curve.
@@ -94,6 +115,8 @@ class Trial:
         metrics: further registered complexity metrics by name.
         key: name of the training in the store; for an injected evaluation, the config's own key.
         cached: True if it was looked up instead of trained.
+        t_tr_se: standard error of t_tr in seconds; NaN if it is not known.
+        reading: which measurement t_tr is, a `Reading`.
 
     Raises:
         ArgumentError: an unknown status.
@@ -115,6 +138,8 @@ class Trial:
     metrics: Mapping[str, float] = field(default_factory=dict)
     key: str = ""
     cached: bool = field(default=False, compare=False)  # where it came from, not what it is
+    t_tr_se: float = field(default=math.nan, compare=False)
+    reading: Reading = Reading.SCREENED
 
     def __post_init__(self) -> None:
         if not isinstance(self.status, TrialStatus):  # a member is the usual case, and searches make many trials
@@ -129,7 +154,8 @@ class Trial:
         return self.status == TrialStatus.OK and math.isfinite(self.val_acc)
 
     def __repr__(self) -> str:
-        measured = f"accuracy {accuracy(self.val_acc)}, t_tr {per_epoch(self.t_tr)}, {self.n_params:,} parameters"
+        t_tr = per_epoch(self.t_tr, self.t_tr_se)
+        measured = f"accuracy {accuracy(self.val_acc)}, t_tr {t_tr}, {self.n_params:,} parameters"
         reason = f" ({self.reason})" if self.reason else ""
         return fitted([f"<Trial {self.status}{reason}: {self.config}; {measured}>"])
 
@@ -194,6 +220,8 @@ class Visit:
             "val_acc": trial.val_acc,
             "error": 1.0 - trial.val_acc,
             "t_tr": trial.t_tr,
+            "t_tr_se": trial.t_tr_se,
+            "reading": str(trial.reading),
             "n_params": trial.n_params,
             **trial.metrics,
             "seconds": trial.seconds,

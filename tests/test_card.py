@@ -75,7 +75,7 @@ def test_colors_are_those_of_the_page() -> None:
 def test_errors_are_shown_where_they_are_known() -> None:
     assert accuracy(0.8, 400) == "80.00% ± 2.00%"
     assert [accuracy(0.8), accuracy(1.0, 400), accuracy(0.0, 400)] == ["80.00%", "100.00%", "0.00%"]
-    assert [per_epoch(0.5), per_epoch(0.5, 0.01)] == ["0.5 s", "0.5 ± 0.01 s"]
+    assert [per_epoch(0.5), per_epoch(0.5, 0.01)] == ["0.5 s", "0.50 ± 0.01 s"]
     assert [accuracy(float("nan"), 9), per_epoch(float("inf"))] == ["not known", "not measured"]
 
 

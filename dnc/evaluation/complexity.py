@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnc.config import Config, content_hash
 from dnc.errors import SearchError
@@ -17,6 +17,7 @@ from dnc.objective import METRICS
 from dnc.store.rows import TrialStore
 from dnc.training.clock import Calibration, Timing
 from dnc.training.engine import machine_id
+from dnc.trial import Reading
 from dnc.workers.jobs import ClockJob, Failure, Job, TimeJob, has_died
 from dnc.workers.pool import Workers
 
@@ -34,6 +35,13 @@ class _Subject:
 
     def build(self) -> Any:
         return build(self.config.arch, self.input_shape, self.n_classes, seed=0).eval()
+
+
+class EpochTime(NamedTuple):
+    """A measured t_tr with its standard error, both in seconds."""
+
+    t_tr: float
+    t_tr_se: float
 
 
 class ComplexityMeter:
@@ -70,50 +78,54 @@ class ComplexityMeter:
         """N_p, in closed form."""
         return count_params(config.arch, self.setup.data.input_shape, self.setup.data.n_classes)
 
-    def t_tr(self, config: Config) -> float:
+    def t_tr(self, config: Config, reading: Reading = Reading.SCREENED) -> float:
         """Training time of one epoch in seconds, looked up or measured.
 
         Raises:
             SearchError: it could not be measured.
         """
-        key = self.setup.timing_key(config)
-        times = self.times([config])
+        key = self.setup.timing_key(config, reading)
+        times = self.times([config], reading=reading)
         if key not in times:
             raise SearchError(f"t_tr of {config} could not be measured: {self.failures[key]}")
-        return times[key]
+        return times[key].t_tr
 
     def times(
-        self, configs: Sequence[Config], retries: Callable[[str], bool] = lambda failure: True
-    ) -> dict[str, float]:
+        self,
+        configs: Sequence[Config],
+        retries: Callable[[str], bool] = lambda failure: True,
+        reading: Reading = Reading.SCREENED,
+    ) -> dict[str, EpochTime]:
         """t_tr by timing key, looked up or measured; those that cannot be measured are left out.
 
         Args:
             configs: to be timed; equal timing keys (lr and weight decay make no difference) are timed once.
             retries: of the key of a recorded failure, whether its training is to be tried again. Otherwise the
                 config needs no timing, which might fail, or run into a time limit, as the training did.
+            reading: which of the measurements is wanted.
         """
-        times, missing = dict[str, float](), dict[str, Config]()
+        times, missing = dict[str, EpochTime](), dict[str, Config]()
         for config in configs:
-            key = self.setup.timing_key(config)
+            key = self.setup.timing_key(config, reading)
             if key in times or key in missing:
                 continue
             whole, elsewhere = self.setup.key(config), self.setup.failure_key(config, self._trial_timeout)
             row, failure = self.store.timing_or_failure(key, whole, elsewhere)
             if row is not None:
-                times[key] = float(row["t_tr"])
+                times[key] = _epoch_time(row)
             elif key not in self.failures and (failure is None or retries(failure)):
                 missing[key] = config
-        times.update(self._measured(missing))  # also without any: a stop is noticed there
+        times.update(self._measured(missing, reading))  # also without any: a stop is noticed there
         return times
 
-    def _measured(self, configs: dict[str, Config]) -> Iterator[tuple[str, float]]:
-        engine, epochs = self.setup.engine, self.setup.epochs
-        jobs = {TimeJob(c, engine, self.calibration, epochs, self._timeout): key for key, c in configs.items()}
+    def _measured(self, configs: dict[str, Config], reading: Reading) -> Iterator[tuple[str, EpochTime]]:
+        engine, epochs, precise = self.setup.engine, self.setup.epochs, reading is not Reading.SCREENED
+        jobs = {TimeJob(c, engine, self.calibration, epochs, self._timeout, precise): key for key, c in configs.items()}
         for job, answer in self.run_twice(jobs):
             key, config = jobs[job], configs[jobs[job]]
             if isinstance(answer, Timing):
-                row = self.store.add_timing(key, self.setup.timing_subject(config), asdict(answer))
-                yield key, float(row["t_tr"])
+                row = self.store.add_timing(key, self.setup.timing_subject(config, reading), asdict(answer))
+                yield key, _epoch_time(row)
             elif isinstance(answer, Failure):
                 self.failures[key] = f"{answer.reason} (while timing)"
 
@@ -174,5 +186,12 @@ class ComplexityMeter:
         return {metric.name: value}
 
     def references(self, config: Config) -> dict[str, float]:
-        """c_0 of every metric that is known here: those of the reference config."""
-        return {"t_tr": self.t_tr(config), "n_params": float(self.n_params(config)), **self.registered(config)}
+        """c_0 of every metric that is known here: those of the reference config, its t_tr to 1 %."""
+        t_tr = self.t_tr(config, Reading.CONFIRMED)  # its error is common to the f of every trial
+        return {"t_tr": t_tr, "n_params": float(self.n_params(config)), **self.registered(config)}
+
+
+def _epoch_time(row: Mapping[str, Any]) -> EpochTime:
+    """t_tr of a timing's row; its error stands there as a fraction."""
+    t_tr = float(row["t_tr"])
+    return EpochTime(t_tr, t_tr * float(row["error"]))

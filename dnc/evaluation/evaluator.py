@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol
 
 from dnc.config import MLP, Config
-from dnc.evaluation.complexity import ComplexityMeter
+from dnc.evaluation.complexity import ComplexityMeter, EpochTime
 from dnc.evaluation.early_stop import LimitsFor
 from dnc.evaluation.setup import TrainingSetup
 from dnc.files import nan_if_none
@@ -24,11 +24,12 @@ from dnc.training.engine import machine_id
 from dnc.training.error_limits import ErrorLimits, best_errors, ends_after
 from dnc.training.loop import NOT_FINITE, Outcome
 from dnc.training.mlp_cpu.direct import stack_key
-from dnc.trial import Epoch, Trial, TrialStatus
+from dnc.trial import Epoch, Reading, Trial, TrialStatus
 from dnc.workers.jobs import Failure, Job, StackJob, TrainJob, has_died
 from dnc.workers.pool import Workers
 
 MAX_STACK = 8  # configs trained side by side
+NOT_TIMED = EpochTime(math.nan, math.nan)
 STACK_NODES = 100  # hidden nodes of a narrow perceptron, at most: measured, wider ones gain nothing in a stack
 
 
@@ -46,6 +47,10 @@ class Evaluation(Protocol):
 
     def plan(self, configs: Sequence[Config]) -> list[Trial]:
         """The planned trial of each config, with its complexities and without an accuracy."""
+        ...
+
+    def time_again(self, trials: Sequence[Trial], reading: Reading) -> list[Trial]:
+        """The trials with this reading of their t_tr; one that cannot be timed stays as it is."""
         ...
 
     def train(self, planned: Iterable[Trial], count: int = 1, limits_for: LimitsFor | None = None) -> Iterator[Trial]:
@@ -114,17 +119,27 @@ class Evaluator:
     def plan(self, configs: Sequence[Config]) -> list[Trial]:
         """See `Evaluation`. t_tr is NaN where it could not be measured."""
         times = self.complexity.times(configs, self._retries)
-        return [self._planned(c, times.get(self.setup.timing_key(c), math.nan)) for c in configs]
+        return [self._planned(c, times.get(self.setup.timing_key(c), NOT_TIMED)) for c in configs]
 
-    def _planned(self, config: Config, t_tr: float) -> Trial:
+    def time_again(self, trials: Sequence[Trial], reading: Reading) -> list[Trial]:
+        """See `Evaluation`. Like every timing, it is recorded, and looked up where it is."""
+        times = self.complexity.times([trial.config for trial in trials], reading=reading)
+        again = []
+        for trial in trials:
+            time = times.get(self.setup.timing_key(trial.config, reading))
+            again.append(trial if time is None else replace(trial, **time._asdict(), reading=reading))
+        return again
+
+    def _planned(self, config: Config, time: EpochTime) -> Trial:
         return Trial(
             config,
             math.nan,
-            t_tr,
+            time.t_tr,
             self.complexity.n_params(config),
             status=TrialStatus.PLANNED,
             metrics=self.complexity.registered(config),
             key=self.setup.key(config),
+            t_tr_se=time.t_tr_se,
         )
 
     def train(self, planned: Iterable[Trial], count: int = 1, limits_for: LimitsFor | None = None) -> Iterator[Trial]:

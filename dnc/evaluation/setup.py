@@ -9,6 +9,7 @@ from dnc.config import Config, content_hash
 from dnc.data.dataset import Dataset
 from dnc.training.engine import Engine, machine_id
 from dnc.training.error_limits import ErrorLimits
+from dnc.trial import Reading
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class TrainingSetup:
         conditions = {"trial_timeout": trial_timeout, "machine": machine_id(self.engine)}
         return content_hash({**self.identity(config), **conditions})
 
-    def timing_subject(self, config: Config) -> dict[str, Any]:
-        """What a timing depends on: not on learning rate and weight decay."""
+    def timing_subject(self, config: Config, reading: Reading = Reading.SCREENED) -> dict[str, Any]:
+        """What a timing depends on: not on learning rate and weight decay. Each reading is a measurement of its own."""
         described = config.to_dict()
         return {
+            **({} if reading is Reading.SCREENED else {"reading": str(reading)}),
             "family": described["family"],
             "arch": described["arch"],
             "batch_size": min(config.training.batch_size, self.data.n_train),
@@ -68,6 +70,6 @@ class TrainingSetup:
             "machine": machine_id(self.engine),
         }
 
-    def timing_key(self, config: Config) -> str:
+    def timing_key(self, config: Config, reading: Reading = Reading.SCREENED) -> str:
         """The name of a config's timing in the store."""
-        return content_hash(self.timing_subject(config))
+        return content_hash(self.timing_subject(config, reading))

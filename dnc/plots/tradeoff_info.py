@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dnc.card import accuracy, per_epoch
 from dnc.errors import ArgumentError, SearchError
 from dnc.objective import METRICS, Objective
 from dnc.tradeoff import breakpoints, pareto
@@ -42,6 +43,10 @@ class Trials(Protocol):
         """Indices of the trials that did not fail, best first."""
         ...
 
+    def within_error(self, objective: Objective, best: int, n_val: int | None, /) -> NDArray[np.intp]:
+        """Indices of the trials that cannot be told from the trial `best`."""
+        ...
+
 
 class Result(Protocol):
     """What the plot reads of a search's result; `SearchResult` is one."""
@@ -52,6 +57,8 @@ class Result(Protocol):
     def objective(self) -> Objective: ...
     @property
     def table(self) -> Trials: ...
+    @property
+    def n_val(self) -> int | None: ...
     def rescore(self, wc: float | None = None, penalty: str | None = None) -> Result:
         """The same trials under another w_c or penalty."""
         ...
@@ -83,6 +90,7 @@ class Points(NamedTuple):
         penalty, reference: the metric's name and its c_0.
         trial: index of each point in the result's table of trials, (n,).
         x, y: complexity (the metric's unit) and error (fraction), (n,).
+        x_se, y_se: their standard errors, (n,); 0 where there is none, or it is not known.
         stage: the stage that found each point, (n,).
         text: what each point is, lines separated by newlines, (n,).
         pareto: indices of the non-dominated points, cheapest first.
@@ -95,6 +103,8 @@ class Points(NamedTuple):
     trial: tuple[int, ...]
     x: tuple[float, ...]
     y: tuple[float, ...]
+    x_se: tuple[float, ...]
+    y_se: tuple[float, ...]
     stage: tuple[int, ...]
     text: tuple[str, ...]
     pareto: tuple[int, ...]
@@ -113,6 +123,7 @@ class TradeoffInfo(NamedTuple):
         f: the objective of each point, (n,).
         order: indices of the points from the best to the worst, (n,).
         winner: index of the best point.
+        near: indices of the points whose f cannot be told from the winner's, within the errors of both.
         wins: the interval of w_c in which the winner wins.
         lines: lines of equal f; the first is the winner's.
         title: one line about the winner.
@@ -123,6 +134,7 @@ class TradeoffInfo(NamedTuple):
     f: tuple[float, ...]
     order: tuple[int, ...]
     winner: int
+    near: tuple[int, ...]
     wins: tuple[float, float]
     lines: tuple[Line, ...]
     title: str
@@ -160,12 +172,21 @@ def tradeoff_info(
     order = tuple(point_of[int(trial)] for trial in scored.table.order(objective) if int(trial) in point_of)
     f = tuple(np.asarray(objective(1 - np.array(points.y), np.array(points.x))).tolist())
     winner, value = order[0], objective.wc
+    near = scored.table.within_error(objective, points.trial[winner], scored.n_val)
     title = (
         f"w_c = {value:.3g}: {1 - points.y[winner]:.2%} validation accuracy with "
         f"{SYMBOLS.get(points.penalty, points.penalty)} = {quantity(points.x[winner], points.penalty)}"
     )
     return TradeoffInfo(
-        points, value, f, order, winner, _interval(points, winner), _lines(points, value, f[winner]), title
+        points,
+        value,
+        f,
+        order,
+        winner,
+        tuple(point_of[trial] for trial in near.tolist() if trial in point_of),
+        _interval(points, winner),
+        _lines(points, value, f[winner]),
+        title,
     )
 
 
@@ -187,6 +208,8 @@ def _points(scored: Result) -> Points:
     winners, starts = breakpoints(x, y, objective.reference)
     visits = [table.visits[i] for i in trial.tolist()]
     symbol = SYMBOLS.get(objective.penalty, objective.penalty)
+    x_se = [v.trial.t_tr_se if objective.penalty == "t_tr" else 0.0 for v in visits]
+    y_se = np.sqrt(np.clip(y * (1 - y), 0, None) / scored.n_val) if scored.n_val else np.zeros(len(y))  # binomial
     label = METRICS[objective.penalty].label
     unit = METRICS[objective.penalty].unit if objective.penalty != "n_params" else ""
     name = f"{label} {symbol}" if symbol != label else label
@@ -196,10 +219,12 @@ def _points(scored: Result) -> Points:
         trial=tuple(trial.tolist()),
         x=tuple(x.tolist()),
         y=tuple(y.tolist()),
+        x_se=tuple(np.nan_to_num(x_se).tolist()),
+        y_se=tuple(y_se.tolist()),
         stage=tuple(v.stage for v in visits),
         text=tuple(
-            f"{v.trial.config.arch}\n{v.trial.config.training}\naccuracy {v.trial.val_acc:.2%}, "
-            f"t_tr {v.trial.t_tr:.3g} s, {v.trial.n_params:,} parameters, stage {v.stage}"
+            f"{v.trial.config.arch}\n{v.trial.config.training}\naccuracy {accuracy(v.trial.val_acc, scored.n_val)}, "
+            f"t_tr {per_epoch(v.trial.t_tr, v.trial.t_tr_se)}, {v.trial.n_params:,} parameters, stage {v.stage}"
             for v in visits
         ),
         pareto=tuple(pareto(x, y).tolist()),

@@ -117,6 +117,17 @@ def _points(axes: Axes, info: TradeoffInfo) -> None:
         zorder=3.5,
         label="wins at some $w_c$",
     )
+    axes.errorbar(
+        [points.x[i] for i in (info.winner, *info.near)],
+        [points.y[i] for i in (info.winner, *info.near)],
+        xerr=[points.x_se[i] for i in (info.winner, *info.near)],
+        yerr=[points.y_se[i] for i in (info.winner, *info.near)],
+        fmt="none",
+        ecolor=MUTED,
+        elinewidth=0.9,
+        zorder=2.8,
+        label="within the error\nof the winner" if info.near else None,
+    )
     axes.scatter(
         [points.x[info.winner]],
         [points.y[info.winner]],

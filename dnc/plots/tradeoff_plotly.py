@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 STAGE_SYMBOLS = {stage: SYMBOLS[marker] for stage, marker in STAGE_MARKERS.items()}
-FRONT, LINES, BEST_LINE, LABELS, STAGES, RINGS, WINNER = 0, 1, 2, 3, (4, 5, 6), 7, 8  # indices of the traces
+FRONT, LINES, BEST_LINE, LABELS, STAGES, RINGS, NEAR, WINNER = 0, 1, 2, 3, (4, 5, 6), 7, 8, 9  # indices of the traces
 HOVER = "%{text}<br>f = %{customdata:.4f}<extra></extra>"
 
 
@@ -120,6 +120,18 @@ def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
             **no_hover,
         }
     )
+    bar = {"type": "data", "color": MUTED, "thickness": 1.2, "width": 0}
+    drawn.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "within the error<br>of the winner",
+            "marker": {"symbol": "cross-thin-open", "size": 9, "color": MUTED},
+            "error_x": bar.copy(),
+            "error_y": bar.copy(),
+            **no_hover,
+        }
+    )
     drawn.append(
         {
             "type": "scatter",
@@ -157,6 +169,7 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
     points, color, rank, winner = info.points, wc_color(info.wc), info.rank, info.winner
     best, *others = info.lines
     starts = [(line.x[0], line.y[0]) for line in info.lines]
+    alike = (winner, *info.near)
     updates: dict[int, dict[str, Any]] = {
         LINES: {
             "x": _joined([line.x for line in others]),
@@ -169,6 +182,12 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
             "y": [y for _, y in starts],
             "text": [f"f = {v.f:.3g}" for v in info.lines],
             "textfont.color": color,
+        },
+        NEAR: {
+            "x": [points.x[i] for i in alike],
+            "y": [points.y[i] for i in alike],
+            "error_x.array": [_short(points.x_se[i]) for i in alike],
+            "error_y.array": [_short(points.y_se[i]) for i in alike],
         },
         WINNER: {
             "x": [points.x[winner]],

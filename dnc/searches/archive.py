@@ -16,7 +16,7 @@ from dnc.objective import METRICS, Objective
 from dnc.searches.result import SearchResult
 from dnc.space import space_from_dict
 from dnc.store.rows import TrialStore
-from dnc.trial import SearchStatus, Trial, TrialStatus, Visit
+from dnc.trial import Reading, SearchStatus, Trial, TrialStatus, Visit
 
 
 class Store(TrialStore):
@@ -94,6 +94,8 @@ def _visit_from_row(row: Mapping[str, Any]) -> Visit:
         metrics=json.loads(row["metrics"]),
         key=row["training"],
         cached=True,
+        t_tr_se=nan_if_none(row["t_tr"]) * nan_if_none(row["t_tr_error"]),
+        reading=Reading(row["reading"]),
     )
     trial = completed_trial(planned, row["training"], row)
     mu, sigma, ei = (nan_if_none(row[name]) for name in ("mu", "sigma", "ei"))

@@ -20,7 +20,7 @@ def trial_facts(trial: Trial, objective: Objective | None = None, n_val: int | N
     """What was measured, with the errors that are known; with an objective also f, and what f is made of."""
     facts = [
         ("accuracy", accuracy(trial.val_acc, n_val)),
-        ("t_tr", per_epoch(trial.t_tr)),
+        ("t_tr", per_epoch(trial.t_tr, trial.t_tr_se)),
         ("N_p", f"{trial.n_params:,}"),
     ]
     if objective is None:
@@ -45,6 +45,13 @@ def validation_size(spec: Mapping[str, Any]) -> int | None:
     data = spec.get("data")
     size = data.get("n_val") if isinstance(data, Mapping) else None
     return size if isinstance(size, int) and size > 0 else None
+
+
+def rivals_note(rivals: int) -> list[str]:
+    """The sentence about trials that cannot be told from the best, if there are any."""
+    if not rivals:
+        return []
+    return [f"{rivals} other {'trial is' if rivals == 1 else 'trials are'} within the error of the best"]
 
 
 def search_card(

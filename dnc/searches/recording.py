@@ -19,7 +19,7 @@ from dnc.searches.stages import grid_steps
 from dnc.searches.study import Study
 from dnc.store.rows import TrialStore
 from dnc.training.engine import machine_id, machine_name
-from dnc.trial import SearchStatus, Visit
+from dnc.trial import Reading, SearchStatus, Trial, Visit
 
 
 class Recording:
@@ -46,7 +46,7 @@ class Recording:
         self.spec = describe(study, setup, architecture)
         self.id = content_hash(self.spec)[:12]
         self.facts: dict[str, Any] = {"versions": versions(), "machine": machine_name(self._setup.engine)}
-        self.visits: list[Visit] = []
+        self._visits: dict[tuple[int, int], Visit] = {}  # by stage and step
         self._objective: Objective | None = None  # known once the search has begun
         self._reporter: Reporter | None = None
         self._started = time.perf_counter()
@@ -59,10 +59,25 @@ class Recording:
         self._reporter = Reporter(self._planned(), objective, progress, f"w_c={objective.wc:g}")
 
     def __call__(self, visit: Visit) -> None:
-        self.visits.append(visit)
-        self._store.add_visit(self.id, visit_row(visit, self._setup.timing_key(visit.trial.config)))
-        if self._reporter is not None:
+        place = visit.stage, visit.step
+        again = place in self._visits  # timed again: no further step
+        self._visits[place] = visit
+        config = visit.trial.config
+        timing = self._setup.timing_key(config, visit.trial.reading)
+        confirmed = self._setup.timing_key(config, Reading.CONFIRMED)
+        self._store.add_visit(self.id, visit_row(visit, timing), later_timing=confirmed)
+        if self._reporter is not None and not again:
             self._reporter(visit)
+
+    @property
+    def visits(self) -> tuple[Visit, ...]:
+        """The steps so far, in order; with workers those of a round come in the order in which they finish."""
+        return tuple(self._visits[place] for place in sorted(self._visits))
+
+    def reported(self, trial: Trial) -> None:
+        """Keep the last reading of the winner's t_tr."""
+        last = {"config": trial.config.key, "t_tr": trial.t_tr, "t_tr_se": finite_or_none(trial.t_tr_se)}
+        self.facts["reported"] = [last]
 
     def stage_done(self, stage: int, steps: int) -> None:
         """A stage is over: its planned number of steps was an estimate, this is the real one."""
@@ -79,17 +94,15 @@ class Recording:
         if self._reporter is not None:
             self._reporter.close()
         if self._objective is not None:
-            self._store.end_search(self.id, status, self.facts, Counter(v.stage for v in self.visits))
+            self._store.end_search(self.id, status, self.facts, Counter(stage for stage, _ in self._visits))
 
     def result(self, status: SearchStatus) -> SearchResult:
         """What has been found so far."""
         s = self._study.settings
         # Stopped before c_0 was known: without trials any c_0 gives the same, an empty result
         objective = self._objective or Objective(s.wc, s.penalty, s.reference or 1.0)
-        # With workers the visits of a round come in the order in which they finish.
-        visits = tuple(sorted(self.visits, key=lambda v: (v.stage, v.step)))
         return SearchResult(
-            self.id, self.spec, self.facts, self._study.space, objective, visits, status, self._data, self._store
+            self.id, self.spec, self.facts, self._study.space, objective, self.visits, status, self._data, self._store
         )
 
     def _planned(self) -> dict[int, int]:

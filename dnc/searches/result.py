@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dnc.card import Card, HasCard
+from dnc.card import Card, HasCard, accuracy, per_epoch
 from dnc.config import Config
 from dnc.errors import ArgumentError, DncError, SearchError, StoreError, check_choice, check_int
+from dnc.files import nan_if_none
 from dnc.objective import METRICS, Objective
-from dnc.searches.cards import search_card, trial_facts, validation_size
+from dnc.searches.cards import rivals_note, search_card, trial_facts, validation_size
 from dnc.searches.table import TrialTable, best_visits, visit_frame
 from dnc.space import Space
 from dnc.store.rows import TrialStore
 from dnc.training.clock import Calibration
 from dnc.training.engine import machine_id, select_engine
-from dnc.trial import SearchStatus, Trial, Visit
+from dnc.trial import Reading, SearchStatus, Trial, Visit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 class Best(HasCard):
     """The winner of a search under its objective.
 
+    A search times its winner once more when it has decided. Of several noisy times the smallest is too small (the
+    winner's curse), so `t_tr` and `f` are by that last timing, where there is one.
+
     Attributes:
         config: architecture and training hyperparameters.
         val_acc: best validation accuracy, a fraction from 0 to 1.
@@ -42,8 +46,10 @@ class Best(HasCard):
         f: the objective (eq. 1).
         stage: the stage that found it.
         trial: the whole measurement.
+        selected: the measurement that the search decided by; None if it is `trial`.
         objective: what f was composed with, if it is at hand.
         n_val: number of validation samples, if it is known.
+        rivals: how many other trials are within the error of this one.
 
     >>> from dnc import CNN, Config, Trial
     >>> config = Config(CNN(channels=(16, 32)))
@@ -60,8 +66,20 @@ class Best(HasCard):
     f: float
     stage: int
     trial: Trial
+    selected: Trial | None = field(default=None, compare=False)
     objective: Objective | None = field(default=None, compare=False)
     n_val: int | None = field(default=None, compare=False)
+    rivals: int = field(default=0, compare=False)
+
+    @property
+    def t_tr_se(self) -> float:
+        """Standard error of t_tr in seconds; NaN if it is not known."""
+        return self.trial.t_tr_se
+
+    @property
+    def f_selected(self) -> float:
+        """f by the timing that the search decided by."""
+        return self.f if self.selected is None or self.objective is None else self.objective.of(self.selected)
 
     def _card(self) -> Card:
         facts = trial_facts(self.trial, self.objective, self.n_val)
@@ -72,13 +90,24 @@ class Best(HasCard):
             headline=str(self.config.arch),
             detail=str(self.config.training),
             facts=tuple(facts),
+            notes=tuple(self._notes()),
         )
 
+    def _notes(self) -> list[str]:
+        notes = []
+        if self.selected is not None:
+            t_tr = per_epoch(self.selected.t_tr, self.selected.t_tr_se)
+            notes.append(f"selected with f = {self.f_selected:.4f} and t_tr = {t_tr}, then timed once more")
+        return [*notes, *rivals_note(self.rivals)]
+
     def __str__(self) -> str:
-        return (
-            f"f = {self.f:.4f}: {self.config}\n  validation accuracy {self.val_acc:.2%}, "
-            f"t_tr {self.t_tr:.4g} s per epoch, {self.n_params:,} parameters (stage {self.stage})"
-        )
+        lines = [
+            f"f = {self.f:.4f}: {self.config}",
+            f"validation accuracy {accuracy(self.val_acc, self.n_val)}, t_tr {per_epoch(self.t_tr, self.t_tr_se)} per "
+            f"epoch, {self.n_params:,} parameters (stage {self.stage})",
+            *self._notes(),
+        ]
+        return "\n  ".join(lines)
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,21 +162,58 @@ class SearchResult(HasCard):
         order = self.table.order(self.objective)
         if not len(order):
             raise SearchError(f"search {self.id} has no finished trial yet: run it (again) to get one")
-        return self._as_best(self.table.visits[order[0]])
+        rivals = self.table.within_error(self.objective, int(order[0]), self.n_val)
+        return replace(self._as_best(self.table.visits[order[0]]), rivals=len(rivals))
 
     def _as_best(self, visit: Visit) -> Best:
-        t = visit.trial
-        f, n_val = self.objective.of(t), self._n_val
-        return Best(t.config, t.val_acc, t.t_tr, t.n_params, f, visit.stage, t, self.objective, n_val)
+        selected, trial = visit.trial, self._reported(visit.trial)
+        f = self.objective.of(trial)
+        return Best(
+            trial.config,
+            trial.val_acc,
+            trial.t_tr,
+            trial.n_params,
+            f,
+            visit.stage,
+            trial,
+            None if trial is selected else selected,
+            self.objective,
+            self.n_val,
+        )
+
+    def _reported(self, trial: Trial) -> Trial:
+        """The trial with the last reading of its t_tr, if it is the one that the search reports."""
+        for reported in self._reports:
+            if reported["config"] == trial.config.key:
+                return replace(
+                    trial, t_tr=reported["t_tr"], t_tr_se=nan_if_none(reported["t_tr_se"]), reading=Reading.REPORTED
+                )
+        return trial
 
     @property
-    def _n_val(self) -> int | None:
+    def _reports(self) -> Sequence[Mapping[str, Any]]:
+        """Last readings of winners' t_tr: of this search, or of a sweep's members."""
+        return self.facts.get("reported", ())
+
+    @property
+    def n_val(self) -> int | None:
+        """Number of validation samples, if it is known."""
         return validation_size(self.spec) if self.data is None else self.data.n_val
 
     @property
     def trials(self) -> pd.DataFrame:
         """One row per trial, in the order of their first visit, with f under this result's objective."""
-        return self.table.with_f(self.objective)
+        return self.table.with_f(self.objective, self.n_val)
+
+    @property
+    def within_error(self) -> pd.DataFrame:
+        """The other trials that cannot be told from the best: their f differs by less than two standard errors.
+
+        The errors are those of the column `f_se`. Accuracies on the same validation samples err alike, so that
+        differences are known better than this says.
+        """
+        best = int(self.table.order(self.objective)[0])
+        return self.trials.iloc[self.table.within_error(self.objective, best, self.n_val)].sort_values("f")
 
     @property
     def steps(self) -> pd.DataFrame:
@@ -163,7 +229,7 @@ class SearchResult(HasCard):
 
     def pareto(self) -> pd.DataFrame:
         """The non-dominated trials in (complexity, error), cheapest first."""
-        return self.table.pareto(self.objective)
+        return self.table.pareto(self.objective, self.n_val)
 
     def rescore(
         self, wc: float | None = None, penalty: str | None = None, reference: float | None = None
@@ -287,16 +353,22 @@ class SearchResult(HasCard):
         return own
 
     @property
-    def _winner(self) -> Trial | None:
-        """The best trial, or None if there is none, for whatever reason."""
+    def _best_or_none(self) -> Best | None:
+        """The best, or None if there is none, for whatever reason."""
         try:
-            return self.best.trial
+            return self.best
         except DncError:
             return None
 
+    @property
+    def _winner(self) -> Trial | None:
+        best = self._best_or_none
+        return None if best is None else best.trial
+
     def _card(self) -> Card:
-        title = f"search {self.id} ({self.status})"
-        return search_card(title, self.visits, self.objective, self._winner, self._n_val)
+        title, best = f"search {self.id} ({self.status})", self._best_or_none
+        card = search_card(title, self.visits, self.objective, None if best is None else best.trial, self.n_val)
+        return card if best is None else card._replace(notes=(*card.notes, *best._notes()))
 
     def _drawing(self) -> str:
         from dnc.plots.sketch import sketch

@@ -23,6 +23,7 @@ from dnc.errors import ArgumentError, SearchError, short_repr
 from dnc.evaluation.injected import unmeasured
 from dnc.objective import Objective
 from dnc.searches.cards import search_card
+from dnc.searches.confirming import confirm_finalists
 from dnc.searches.explore import Before, explore
 from dnc.searches.opening import check_space
 from dnc.searches.problem import Problem
@@ -168,7 +169,7 @@ def search_architecture(study: Study) -> StageResult:
             told.append(trial)
     before = Before(told, [trial.config.arch for trial in _best(told, objective)])
     visits, note = explore(study, 1, optimizer, study.preset, before)
-    return _conclude(1, visits, None, objective, started, note)
+    return _conclude(1, confirm_finalists(study, visits), None, objective, started, note)
 
 
 def refine_architecture(study: Study, previous: StageResult) -> StageResult:
@@ -179,7 +180,7 @@ def refine_architecture(study: Study, previous: StageResult) -> StageResult:
         configs = [study.preset(arch) for arch in substage.candidates(best.trial.config.arch)]
         steps = [Visit(2, substage.name, len(visits) + i, unmeasured(c)) for i, c in enumerate(configs)]
         early_stop = study.early_stop(v.trial for v in [*previous.so_far, *visits])
-        visits += visit_all(study, steps, objective.of(best.trial), early_stop)
+        visits += confirm_finalists(study, visit_all(study, steps, objective.of(best.trial), early_stop), [best])
         best = best_visits([best, *visits], objective)[0]
     return _conclude(2, visits, previous, objective, started, "" if visits else "nothing to vary")
 
@@ -197,6 +198,7 @@ def search_training(study: Study, previous: StageResult) -> StageResult:
     contenders = list(dict.fromkeys(trial.config.training for trial in better + _best(tuned, objective)))
     before = Before(told, contenders, previous.so_far, previous.best)
     visits, note = explore(study, 3, optimizer, lambda training: Config(arch, training), before)
+    visits = confirm_finalists(study, visits, [previous.best])
     return _conclude(3, visits, previous, objective, started, note)
 
 

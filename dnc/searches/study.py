@@ -22,7 +22,7 @@ FLOOR_WITHOUT_DATA = 1e-6  # least value whose logarithm is modelled, where the 
 
 
 class Observer(Protocol):
-    """Is told of every finished step of a search."""
+    """Is told of every finished step of a search, and again of a step whose trial has been timed again."""
 
     def __call__(self, visit: Visit, /) -> None: ...
 

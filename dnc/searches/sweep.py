@@ -73,8 +73,10 @@ class Sweep(HasCard):
                 {
                     "wc": wc,
                     "f": best.f,
+                    "f_selected": best.f_selected,
                     "val_acc": best.val_acc,
                     "t_tr": best.t_tr,
+                    "t_tr_se": best.t_tr_se,
                     "n_params": best.n_params,
                     "architecture": str(best.config.arch),
                     "lr": training.lr,
@@ -101,7 +103,8 @@ class Sweep(HasCard):
         """All members' trials as one result, under the first member's w_c: to rescore, plot, explore."""
         first = next(iter(self.results.values()))
         visits = tuple(v for r in self.results.values() for v in r.visits)
-        return replace(first, id="sweep", visits=visits, table=self.table)
+        reported = [last for result in self.results.values() for last in result.facts.get("reported", ())]
+        return replace(first, id="sweep", visits=visits, table=self.table, facts={**first.facts, "reported": reported})
 
     def pareto(self) -> pd.DataFrame:
         """The non-dominated trials of all members."""
@@ -110,7 +113,7 @@ class Sweep(HasCard):
     def _card(self) -> Card:
         winners = {wc: result._winner for wc, result in self.results.items()}
         objectives = {wc: result.objective for wc, result in self.results.items()}
-        n_val = next((result._n_val for result in self.results.values()), None)
+        n_val = next((result.n_val for result in self.results.values()), None)
         return sweep_card(winners, objectives, n_val)
 
     def _drawing(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from dnc.config import MLP, Config
 from dnc.errors import ArgumentError
 from dnc.objective import METRICS, Objective
-from dnc.tradeoff import breakpoints, pareto, rank
-from dnc.trial import Trial, Visit
+from dnc.tradeoff import breakpoints, pareto, rank, within_error
+from dnc.trial import Reading, Trial, Visit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,8 @@ class TrialTable:
             earlier = first.setdefault(visit.trial.key, visit)
             if visit.trial.ok and not earlier.trial.ok:  # another search trained what this one pruned
                 first[visit.trial.key] = visit
+            elif visit.trial.ok and earlier.trial.reading is Reading.SCREENED:  # another confirmed its t_tr
+                first[visit.trial.key] = replace(earlier, trial=visit.trial)
         self.visits = tuple(first.values())
         self.val_acc = np.array([v.trial.val_acc if v.trial.ok else np.nan for v in self.visits])
 
@@ -79,6 +82,25 @@ class TrialTable:
         """f of each trial, shape (n,); NaN for failed trials."""
         return np.asarray(objective(self.val_acc, self.complexity(objective.penalty)), dtype=float)
 
+    def f_se(self, objective: Objective, n_val: int | None = None) -> NDArray[np.float64]:
+        """Standard error of each trial's f, shape (n,); what is not known counts as exact.
+
+        The accuracy's is binomial, of n_val validation samples, and t_tr's is its clock's.
+        """
+        accuracy = np.clip(self.val_acc, 0, 1)
+        variance = accuracy * (1 - accuracy) / n_val if n_val else np.zeros(len(self))
+        if objective.penalty == "t_tr":
+            variance = variance + np.nan_to_num(objective.wc * self._t_tr_se / objective.reference) ** 2
+        return np.sqrt(variance)
+
+    def within_error(self, objective: Objective, best: int, n_val: int | None = None) -> NDArray[np.intp]:
+        """Indices of the trials that cannot be told from the trial `best`, see `dnc.tradeoff.within_error`."""
+        return within_error(self.f(objective), self.f_se(objective, n_val), best)
+
+    @cached_property
+    def _t_tr_se(self) -> NDArray[np.float64]:
+        return np.array([v.trial.t_tr_se for v in self.visits], dtype=float)
+
     def order(self, objective: Objective) -> NDArray[np.intp]:
         """Indices of the trials that did not fail, best first (ties: cheaper, then earlier)."""
         f = self.f(objective)
@@ -90,15 +112,17 @@ class TrialTable:
         """One row per trial, plain columns, without f (which depends on w_c)."""
         return visit_frame(self.visits)
 
-    def with_f(self, objective: Objective) -> pd.DataFrame:
-        """`frame` with a column f."""
+    def with_f(self, objective: Objective, n_val: int | None = None) -> pd.DataFrame:
+        """`frame` with the columns f and f_se, its standard error."""
         frame = self.frame.copy(deep=False)
-        frame.insert(frame.columns.get_loc("seconds"), "f", self.f(objective))  # type: ignore[arg-type]
+        place: int = frame.columns.get_loc("seconds")  # type: ignore[assignment]
+        frame.insert(place, "f", self.f(objective))
+        frame.insert(place + 1, "f_se", self.f_se(objective, n_val))
         return frame
 
-    def pareto(self, objective: Objective) -> pd.DataFrame:
+    def pareto(self, objective: Objective, n_val: int | None = None) -> pd.DataFrame:
         """Rows of the non-dominated trials in (complexity, error), cheapest first."""
-        return self.with_f(objective).iloc[pareto(self.complexity(objective.penalty), self.error)]
+        return self.with_f(objective, n_val).iloc[pareto(self.complexity(objective.penalty), self.error)]
 
     def breakpoints(self, objective: Objective) -> pd.DataFrame:
         """Rows of the trials that win at some w_c, with the interval [wc_from, wc_to] in which each does."""

@@ -213,20 +213,28 @@ class TrialStore(Database, HasCard):
                     "DELETE FROM visits WHERE search=? AND stage=? AND step>=?", (search, stage, steps.get(stage, 0))
                 )
 
-    def add_visit(self, search: str, row: Mapping[str, Any]) -> None:
-        """Record a step of a search; the same step of a search that is run again takes its place."""
+    def add_visit(self, search: str, row: Mapping[str, Any], later_timing: str = "") -> None:
+        """Record a step of a search; the same step of a search that is run again takes its place.
+
+        Where the standing row differs only by having the key `later_timing` as its timing, it stays: the search that is
+        run again will come to that timing too.
+        """
         row = {**row, "status": str(row["status"])}
         values = tuple(row[name] for name in VISIT_COLUMNS)
         columns, place = ",".join(VISIT_COLUMNS), (search, row["stage"], row["step"])
         # A search that is run again writes nothing. An upsert that changes nothing would not wait for the disk either,
         # but for whoever else writes to the store; a reader waits for neither.
-        if self._one(f"SELECT {columns} FROM visits WHERE search=? AND stage=? AND step=?", *place) == values:
+        standing = self._one(f"SELECT {columns} FROM visits WHERE search=? AND stage=? AND step=?", *place)
+        if standing in (values, tuple({**row, "timing": later_timing}[name] for name in VISIT_COLUMNS)):
             return
         marks = ",?" * len(VISIT_COLUMNS)
         self._write(f"INSERT OR REPLACE INTO visits (search,{columns}) VALUES (?{marks})", search, *values)
 
     def visits(self, search: str) -> list[dict[str, Any]]:
-        """A search's steps in order, each joined with its training's record and its t_tr (None if not measured)."""
+        """A search's steps in order, each joined with its training's record and its timing.
+
+        Of the timing there are t_tr in seconds, its error as a fraction (None if not measured), and the reading.
+        """
         columns = {
             "stage": "v.stage",
             "step": "v.step",
@@ -244,6 +252,8 @@ class TrialStore(Database, HasCard):
             "seconds": "coalesce(t.seconds, 0.0)",
             "curve": "coalesce(t.curve, '[]')",
             "t_tr": "c.t_tr",
+            "t_tr_error": "json_extract(c.timing, '$.error')",
+            "reading": "coalesce(json_extract(c.subject, '$.reading'), 'screened')",
         }
         rows = self._all(
             f"SELECT {','.join(columns.values())} FROM visits v"

@@ -144,7 +144,13 @@ def calibrate(engine: Engine) -> Calibration:
 
 
 def measure_t_tr(
-    config: Config, data: Dataset, engine: Engine, calibration: Calibration, epochs: int | None = None
+    config: Config,
+    data: Dataset,
+    engine: Engine,
+    calibration: Calibration,
+    epochs: int | None = None,
+    *,
+    precise: bool = False,
 ) -> Timing:
     """Measure the training time of one epoch of `config` on `data`.
 

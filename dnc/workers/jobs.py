@@ -46,10 +46,11 @@ class TimeJob:
     clock: Calibration
     epochs: int
     limit: float | None = None  # seconds, enforced by worker processes only
+    precise: bool = False  # to a standard error of 1 %
 
     def __call__(self, data: Dataset) -> Timing:
         check_memory(self.config, data, self.engine)
-        return measure_t_tr(self.config, data, self.engine, self.clock, epochs=self.epochs)
+        return measure_t_tr(self.config, data, self.engine, self.clock, epochs=self.epochs, precise=self.precise)
 
 
 @dataclass(frozen=True)

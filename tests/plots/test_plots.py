@@ -87,6 +87,7 @@ class Plain(NamedTuple):
     objective: Objective
     trials: tuple[Trial, ...]
     id: str = "plain"
+    n_val: int | None = None
 
     @property
     def table(self) -> Plain:
@@ -101,6 +102,9 @@ class Plain(NamedTuple):
 
     def order(self, objective: Objective) -> np.ndarray:
         return np.argsort([objective.of(trial) for trial in self.trials])
+
+    def within_error(self, objective: Objective, best: int, n_val: int | None) -> np.ndarray:
+        return np.array([], dtype=int)
 
     def rescore(self, wc: float | None = None, penalty: str | None = None) -> Plain:
         return self._replace(objective=Objective(wc or 0.0, penalty or "t_tr", 1.0))

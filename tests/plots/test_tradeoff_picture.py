@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import PathCollection
 from test_tradeoff import make_result
 
 from dnc.errors import ArgumentError, SearchError
@@ -191,7 +192,8 @@ def test_matplotlib_draws_the_info(info: TradeoffInfo) -> None:
     assert [t.get_text() for t in ax.get_yticklabels()] == list(points.y_axis.tick_text)
     star = np.asarray(ax.collections[-1].get_offsets())
     assert star.tolist() == [[points.x[info.winner], points.y[info.winner]]]
-    shown = np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections[:-2]])
+    marks = [c for c in ax.collections if isinstance(c, PathCollection)]
+    shown = np.concatenate([np.asarray(c.get_offsets()) for c in marks[:-2]])
     assert sorted(map(tuple, shown.tolist())) == sorted(zip(points.x, points.y, strict=True))
     best = ax.lines[0]
     assert np.asarray(best.get_xdata()).tolist() == list(info.lines[0].x)

@@ -33,7 +33,7 @@ def test_result(found: SearchResult) -> None:
     assert best.n_params == dnc.count_params(best.config.arch, (64,), 10)
     expected = 1 - best.val_acc + 0.1 * best.t_tr / found.objective.reference
     assert best.f == pytest.approx(expected, abs=1e-15)
-    assert best.f == frame.f.min()
+    assert best.f_selected == frame.f.min()
     assert frame.key.is_unique
     assert len(found.steps) == len(found.visits)
     assert found.search_cost == pytest.approx(found.steps.seconds.sum())
@@ -85,7 +85,7 @@ def test_rescore_is_the_objective_over_the_same_trials(found: SearchResult) -> N
         other = found.rescore(wc=wc)
         t = other.table
         f = 1 - t.val_acc + wc * t.complexity("t_tr") / found.objective.reference
-        assert other.best.f == pytest.approx(np.nanmin(f), rel=1e-12)
+        assert other.best.f_selected == pytest.approx(np.nanmin(f), rel=1e-12)
         assert len(other.trials) == len(found.trials)
     by_count = found.rescore(wc=1, penalty="n_params")
     assert by_count.objective.reference == found.facts["references"]["n_params"]

@@ -23,6 +23,7 @@ import dnc
 from dnc import cli
 from dnc.config import MLP, Config, content_hash
 from dnc.errors import StoreError
+from dnc.evaluation.complexity import EpochTime
 from dnc.evaluation.evaluator import Evaluator
 from dnc.evaluation.setup import TrainingSetup
 from dnc.searches.archive import Store, open_store
@@ -59,7 +60,7 @@ def test_an_old_store_still_serves_as_a_cache(old: Path, monkeypatch: pytest.Mon
         for text, _ in rows:
             assert store.training(setup.key(Config.from_json(text))) is not None
         evaluator = Evaluator(setup, store)
-        planned = [evaluator._planned(Config.from_json(text), 1.0) for text, _ in rows]
+        planned = [evaluator._planned(Config.from_json(text), EpochTime(1.0, 0.01)) for text, _ in rows]
         assert all(trial.cached for trial in evaluator.train(planned))
 
 
