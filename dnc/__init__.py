@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from dnc.objective import METRICS, Metric, Objective, register_metric
     from dnc.searches.archive import Store, open_store
     from dnc.searches.background import SearchHandle, start
+    from dnc.searches.best import Best
     from dnc.searches.estimate import Estimate, estimate
     from dnc.searches.problem import Problem
     from dnc.searches.progress import Progress
-    from dnc.searches.result import Best, SearchResult
+    from dnc.searches.result import SearchResult
     from dnc.searches.search import SearchStopped, search
     from dnc.searches.stages import StageResult, stage1, stage2, stage3
     from dnc.searches.sweep import Sweep, sweep
@@ -56,7 +57,8 @@ _HOMES = {
     "dnc.models.model": ("Model", "load_model"),
     "dnc.searches.problem": ("Problem",),
     "dnc.searches.progress": ("Progress",),
-    "dnc.searches.result": ("Best", "SearchResult"),
+    "dnc.searches.best": ("Best",),
+    "dnc.searches.result": ("SearchResult",),
     "dnc.searches.search": ("SearchStopped", "search"),
     "dnc.searches.stages": ("StageResult", "stage1", "stage2", "stage3"),
     "dnc.searches.archive": ("Store", "open_store"),

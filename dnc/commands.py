@@ -20,7 +20,8 @@ from dnc.files import json_ready, replacing, user_path
 if TYPE_CHECKING:
     from dnc.data.dataset import Dataset
     from dnc.searches.archive import Store
-    from dnc.searches.result import Best, SearchResult
+    from dnc.searches.best import Best
+    from dnc.searches.result import SearchResult
     from dnc.searches.settings import Resources, SearchSettings
     from dnc.space import CNNSpace, MLPSpace
 

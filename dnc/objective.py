@@ -19,6 +19,8 @@ from dnc.config import Config
 from dnc.errors import ArgumentError, check_choice, check_float, short_repr
 from dnc.trial import Trial
 
+ERRORS = 2.0  # standard errors by which the f of a trial may lie to either side
+
 
 class Subject(Protocol):
     """What a complexity metric may look at."""
@@ -124,10 +126,19 @@ class Objective:
         f = f_p + self.wc * (np.asarray(complexity, dtype=float) / self.reference) if self.wc else f_p
         return float(f) if np.ndim(f) == 0 else f
 
+    def penalty_term(self, trial: Trial) -> float:
+        """w_c c / c_0 of a trial, which is known before it is trained; 0 if c is not known."""
+        term = self.wc * (trial.complexity(self.penalty) / self.reference) if self.wc else 0.0
+        return term if term == term else 0.0
+
     def bound(self, trial: Trial) -> float:
-        """w_c c / c_0 of a trial, a lower bound of its f that is known before it is trained; 0 if c is not known."""
-        bound = self.wc * (trial.complexity(self.penalty) / self.reference) if self.wc else 0.0
-        return bound if bound == bound else 0.0
+        """A lower bound of f that is known before a training: w_c c / c_0, less twice its standard error."""
+        return max(0.0, self.penalty_term(trial) - ERRORS * self.timing_error(trial))
+
+    def timing_error(self, trial: Trial) -> float:
+        """Standard error that t_tr's gives to a trial's f; 0 where c is exact, or its error is not known."""
+        error = self.wc * trial.t_tr_se / self.reference if self.penalty == "t_tr" else 0.0
+        return error if math.isfinite(error) else 0.0
 
     def of(self, trial: Trial) -> float:
         """f of a trial; infinity if it failed or its complexity is needed and not known, so that it never wins."""

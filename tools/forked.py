@@ -109,8 +109,8 @@ def _search(path: Path, workers: int, penalty: str, seed: int, pipe: int) -> Non
             say("T", [key, record["val_acc"], record["curve"]])
             return record
 
-        def add_visit(self, search: str, row: Any) -> None:
-            super().add_visit(search, row)
+        def add_visit(self, search: str, row: Any, later_timing: str = "") -> None:
+            super().add_visit(search, row, later_timing)
             say("V", [row["stage"], row["step"], row["training"]])
 
     space = dnc.MLPSpace(hidden_layers=(0, 1), nodes=(4, 9), training=dnc.TrainingSpace(batch_size=(16, 32)))

@@ -11,11 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dnc.objective import Objective
+from dnc.objective import ERRORS, Objective
 from dnc.searches.study import Study
 from dnc.trial import Reading, Trial, Visit
-
-ERRORS = 2.0  # standard errors by which a trial's f may lie to either side
 
 
 def confirm_finalists(study: Study, visits: Sequence[Visit], rivals: Sequence[Visit] = ()) -> list[Visit]:
@@ -52,13 +50,7 @@ def confirm_finalists(study: Study, visits: Sequence[Visit], rivals: Sequence[Vi
 
 def within_reach(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
     """Trials whose f, less twice the error that its timing gives it, is below the largest that the best may have."""
-    margin = [ERRORS * timing_error(trial, objective) for trial in trials]
+    margin = [ERRORS * objective.timing_error(trial) for trial in trials]
     f = [objective.of(trial) for trial in trials]
     most = min((value + error for value, error in zip(f, margin, strict=True)), default=math.inf)
     return [t for t, value, error in zip(trials, f, margin, strict=True) if t.ok and value - error <= most]
-
-
-def timing_error(trial: Trial, objective: Objective) -> float:
-    """Standard error of a trial's f that comes from its t_tr; 0 where that is exact, or its error is not known."""
-    error = objective.wc * trial.t_tr_se / objective.reference if objective.penalty == "t_tr" else 0.0
-    return error if math.isfinite(error) else 0.0

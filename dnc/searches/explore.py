@@ -105,7 +105,7 @@ def _value_to_tell(trial: Trial, objective: Objective, mean_error: float, early_
     them out instead would have the model propose their neighbours again.
     """
     if trial.status == TrialStatus.PRUNED:
-        return objective.bound(trial) + mean_error
+        return objective.penalty_term(trial) + mean_error
     if trial.status == TrialStatus.ENDED and early_stop is not None:
-        return objective.bound(trial) + early_stop.expected_error(trial.curve)
+        return objective.penalty_term(trial) + early_stop.expected_error(trial.curve)
     return objective.of(trial)

@@ -1,8 +1,9 @@
 """Which planned trials of a round are trained: all of them, or with method="fast" only those that can still win.
 
 Certified pruning: f >= w_c c / c_0, since the error is never negative, and c is known before any training: N_p at once,
-t_tr after its timing. A config whose bound exceeds the best f so far cannot win even with perfect accuracy. For a fixed
-list of candidates the winner is therefore exactly the one that training all of them would give.
+t_tr, less twice its standard error, after its timing. A config whose bound exceeds the best f so far cannot win even
+with perfect accuracy. For a fixed list of candidates the winner is therefore exactly the one that training all of them
+would give.
 """
 
 from __future__ import annotations
@@ -91,5 +92,5 @@ class Pruning:
             yield decided
 
     def _pruned(self, candidate: Trial) -> Trial:
-        reason = f"cannot win: w_c c / c_0 alone is {self._objective.bound(candidate):.4g}"
+        reason = f"cannot win: w_c c / c_0 alone is at least {self._objective.bound(candidate):.4g}"
         return replace(candidate, status=TrialStatus.PRUNED, reason=reason)

@@ -18,7 +18,8 @@ from dnc.plots.style_plotly import subscripted
 from dnc.plots.tradeoff_info import Points, TradeoffInfo, quantity, tradeoff_info, wc_grid
 from dnc.plots.tradeoff_matplotlib import draw as draw_picture
 from dnc.plots.tradeoff_plotly import draw, draw_slider, layout, traces, wc_updates
-from dnc.searches.result import Best, SearchResult
+from dnc.searches.best import Best
+from dnc.searches.result import SearchResult
 
 TOP = 5  # trials in the table below the plot
 STATIC_PER_DECADE = 4  # slider steps of the figure that is shown without a kernel

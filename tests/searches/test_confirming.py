@@ -14,7 +14,7 @@ from small_search import numbers, tiny
 import dnc
 from dnc.config import MLP, Config, Training, content_hash
 from dnc.objective import Objective
-from dnc.searches.confirming import timing_error, within_reach
+from dnc.searches.confirming import within_reach
 from dnc.training.clock import Timing
 from dnc.trial import Reading, Trial
 
@@ -61,7 +61,7 @@ def test_no_trial_that_could_win_is_left_with_a_rough_timing(clock: NoisyClock) 
     for visit in result.visits:
         trial, f = visit.trial, result.objective.of(visit.trial)
         if trial.reading is Reading.SCREENED:
-            assert f - 2 * timing_error(trial, result.objective) > best.f_selected
+            assert f - 2 * result.objective.timing_error(trial) > best.f_selected
         assert trial.t_tr_se == pytest.approx((ROUGH if trial.reading is Reading.SCREENED else PRECISE) * trial.t_tr)
     readings = Counter(visit.trial.reading for visit in result.visits)
     assert 0 < readings[Reading.CONFIRMED] < len(result.visits)  # a few, not all
@@ -127,12 +127,11 @@ def confirmed(result: dnc.SearchResult) -> list[Trial]:
 
 def test_the_members_of_a_sweep_report_their_own_winners(clock: NoisyClock) -> None:
     data = dnc.load_data("digits", n_train=300, n_val=150)
-    searches = dnc.sweep(
-        data, CHEAP["space"], wcs=(0.1, 5.0), epochs=2, n1=3, n2=2, n3=50, workers=0, progress=False
-    )
-    for wc, row in zip((0.1, 5.0), searches.best.itertuples(), strict=True):
+    searches = dnc.sweep(data, CHEAP["space"], wcs=(0.1, 5.0), epochs=2, n1=3, n2=2, n3=50, workers=0, progress=False)
+    for i, wc in enumerate((0.1, 5.0)):
         best = searches[wc].best
-        assert (row.f, row.t_tr, row.t_tr_se, row.f_selected) == (best.f, best.t_tr, best.t_tr_se, best.f_selected)
+        for column in ("f", "f_selected", "t_tr", "t_tr_se"):
+            assert searches.best[column][i] == getattr(best, column)
         assert searches.pooled.rescore(wc=wc).best.trial.reading is not Reading.SCREENED
 
 
@@ -145,9 +144,17 @@ def test_within_reach_of_the_best() -> None:
     sure, near, far, failed = trial(0.1, 0.0), trial(0.2, 0.06), trial(0.2, 0.04), trial(0.1, 0.1, math.nan)
     assert within_reach([sure, near, far, failed], objective) == [sure, near]
     assert within_reach([], objective) == []
-    assert timing_error(near, objective) == 0.06
-    assert timing_error(trial(0.1, math.nan), objective) == 0.0
-    assert timing_error(near, Objective(1.0, "n_params", 1.0)) == 0.0
+    assert objective.timing_error(near) == 0.06
+    assert objective.timing_error(trial(0.1, math.nan)) == 0.0
+    assert Objective(1.0, "n_params", 1.0).timing_error(near) == 0.0
+
+
+def test_the_bound_of_f_allows_for_the_error_of_the_timing() -> None:
+    """What a precise timing might let win is not ruled out by a rough one."""
+    objective = Objective(2.0, "t_tr", 1.0)
+    assert objective.bound(trial(0.5, 0.1)) == pytest.approx(2 * (0.5 - 2 * 0.1))
+    assert objective.bound(trial(0.5, 0.4)) == 0.0
+    assert objective.bound(trial(0.5, math.nan)) == objective.penalty_term(trial(0.5, 0.1)) == 1.0
 
 
 def test_a_stage_function_confirms_too(clock: NoisyClock) -> None:

@@ -30,7 +30,9 @@ def steps(store: dnc.Store, workers: int, **changes: Any) -> list[Any]:
 def _quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings at once, in this process; with this penalty they do not matter."""
 
-    def timing(config: Config, data: dnc.Dataset, engine: Engine, reference: Any, epochs: Any = None) -> Timing:
+    def timing(
+        config: Config, data: dnc.Dataset, engine: Engine, reference: Any, epochs: Any = None, precise: bool = False
+    ) -> Timing:
         return Timing(0.01, 1.0, 0.0, (), 0.0, False, machine_id(engine), engine.id)
 
     monkeypatch.setattr(jobs, "measure_t_tr", timing)
