@@ -191,7 +191,9 @@ def tradeoff_info(
 
 
 def quantity(value: float, penalty: str) -> str:
-    """A complexity with its unit: '0.0107 s', '82,353 parameters'."""
+    """A complexity with its unit: '10.7 ms', '82,353 parameters'."""
+    if penalty == "t_tr":
+        return per_epoch(value)
     unit = METRICS[penalty].unit if penalty in METRICS else ""
     number = f"{value:,.0f}" if penalty == "n_params" else f"{value:.3g}"
     return f"{number} {unit}".strip()

@@ -135,7 +135,7 @@ def test_bad_arguments_are_refused() -> None:
 
 def test_quantities() -> None:
     assert quantity(82_353, "n_params") == "82,353 parameters"
-    assert quantity(0.010731, "t_tr") == "0.0107 s"
+    assert quantity(0.010731, "t_tr") == "10.7 ms"
 
 
 def test_the_slider_reaches_beyond_every_change_of_winner() -> None:
