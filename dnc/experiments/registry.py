@@ -83,7 +83,10 @@ ENTRIES = (
     Entry("table", "1", "Features of AutoML frameworks"),
     Entry("table", "2", "Frameworks compared on CNNs for CIFAR-10"),
     Entry("table", "3", "Frameworks compared on MLPs"),
-    Entry("appendix", "kernel", "Validity of the kernel"),
+    Entry(
+        "appendix", "kernel", "Validity of the kernel", "dnc.experiments.kernel_validity",
+        {"smoke": "2 s", "small": "2 min", "paper": "15 min"},
+    ),
     Entry("appendix", "bo-hyperparameters", "Hyperparameters of Bayesian optimization"),
     Entry("appendix", "platforms", "CPU against GPU"),
     Entry("appendix", "ensembling", "Ensembles of the n best configs"),
