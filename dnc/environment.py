@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 
@@ -15,3 +16,10 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:  # e.g. run from a source tree that is not installed
             by_package[package] = "unknown"
     return by_package
+
+
+@cache
+def arithmetic() -> str:
+    """Names and versions of the libraries that a training step spends its time in."""
+    installed = versions()
+    return ", ".join(f"{package} {installed[package]}" for package in ("torch", "numpy"))

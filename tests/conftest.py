@@ -103,6 +103,6 @@ def counted_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     def count(config, data, engine, reference, epochs=None, precise=False) -> Timing:
         t_tr = 1e-6 * dnc.count_params(config.arch, data.input_shape, data.n_classes)
         t_tr += 1e-3 * data.n_train / config.training.batch_size
-        return Timing(t_tr, 1.0, 0.0, (), 0.0, False, reference.machine, reference.engine)
+        return Timing(t_tr, 1.0, 0.0, (), reference.machine, reference.engine)
 
     monkeypatch.setattr("dnc.workers.jobs.measure_t_tr", count)

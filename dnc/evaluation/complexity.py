@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from dnc.config import Config, content_hash
+from dnc.environment import arithmetic
 from dnc.errors import SearchError
 from dnc.evaluation.setup import TrainingSetup
 from dnc.networks.build import build
@@ -16,7 +17,7 @@ from dnc.networks.params import count_params
 from dnc.objective import METRICS
 from dnc.store.rows import TrialStore
 from dnc.training.clock import Calibration, Timing
-from dnc.training.engine import machine_id
+from dnc.training.engine import Engine, machine_id
 from dnc.trial import Reading
 from dnc.workers.jobs import ClockJob, Failure, Job, TimeJob, has_died
 from dnc.workers.pool import Workers
@@ -148,13 +149,13 @@ class ComplexityMeter:
         """
         engine = self.setup.engine
         # Kept in the store, since its error is common to all timings: a new value in every run would shift them all.
-        machine = machine_id(engine)
-        row = self.store.clock(machine, engine.id)
+        machine, name = machine_id(engine), clock_name(engine)
+        row = self.store.clock(machine, name)
         if row is None:
             ((_, answer),) = list(self.run_twice([ClockJob(engine)]))
             if not isinstance(answer, Calibration):
                 raise SearchError(f"the clock could not be calibrated: {getattr(answer, 'reason', answer)}")
-            row = self.store.add_clock(machine, engine.id, asdict(answer))
+            row = self.store.add_clock(machine, name, asdict(answer))
         return Calibration(**{**row, "blocks": ()})  # the blocks stay in the store
 
     def registered(self, config: Config) -> dict[str, float]:
@@ -189,6 +190,11 @@ class ComplexityMeter:
         """c_0 of every metric that is known here: those of the reference config, its t_tr to 1 %."""
         t_tr = self.t_tr(config, Reading.CONFIRMED)  # its error is common to the f of every trial
         return {"t_tr": t_tr, "n_params": float(self.n_params(config)), **self.registered(config)}
+
+
+def clock_name(engine: Engine) -> str:
+    """What an engine's calibration is called in a store: it belongs to the versions that compute, too."""
+    return f"{engine.id} ({arithmetic()})"
 
 
 def _epoch_time(row: Mapping[str, Any]) -> EpochTime:

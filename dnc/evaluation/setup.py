@@ -7,6 +7,8 @@ from typing import Any
 
 from dnc.config import Config, content_hash
 from dnc.data.dataset import Dataset
+from dnc.environment import arithmetic
+from dnc.training.clock import timed_config
 from dnc.training.engine import Engine, machine_id
 from dnc.training.error_limits import ErrorLimits
 from dnc.trial import Reading
@@ -55,19 +57,21 @@ class TrainingSetup:
         return content_hash({**self.identity(config), **conditions})
 
     def timing_subject(self, config: Config, reading: Reading = Reading.SCREENED) -> dict[str, Any]:
-        """What a timing depends on: not on learning rate and weight decay. Each reading is a measurement of its own."""
-        described = config.to_dict()
+        """What a timing depends on: the work of a step, and what does it. Each reading is a measurement of its own."""
+        described = timed_config(config).to_dict()
         return {
             **({} if reading is Reading.SCREENED else {"reading": str(reading)}),
             "family": described["family"],
             "arch": described["arch"],
             "batch_size": min(config.training.batch_size, self.data.n_train),
             "input_shape": list(self.data.input_shape),
+            "input_dtype": self.data.x_train.dtype.name,  # uint8 is converted in each step
             "n_classes": self.data.n_classes,
             "n_train": self.data.n_train,
             "augmentation": self.data.augmentation_id,
             "engine": self.engine.id,
             "machine": machine_id(self.engine),
+            "versions": arithmetic(),
         }
 
     def timing_key(self, config: Config, reading: Reading = Reading.SCREENED) -> str:

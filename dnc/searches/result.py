@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dnc.card import Card, HasCard
 from dnc.config import Config
 from dnc.errors import ArgumentError, DncError, SearchError, StoreError, check_choice, check_int
+from dnc.evaluation.complexity import clock_name
 from dnc.files import nan_if_none
 from dnc.objective import METRICS, Objective
 from dnc.searches.best import Best
@@ -262,7 +263,7 @@ class SearchResult(HasCard):
         """The calibration of the search's clock, if its store is at hand and was used on this machine."""
         engine = select_engine(device, family=self.space.family)
         try:
-            row = None if self.store is None else self.store.clock(machine_id(engine), engine.id)
+            row = None if self.store is None else self.store.clock(machine_id(engine), clock_name(engine))
         except StoreError:  # closed since
             row = None
         return None if row is None else Calibration(**{**row, "blocks": ()})

@@ -4,10 +4,14 @@ A timed step is gather + augmentation + forward + backward + update, the code th
 
     t_tr = (n_train / batch) · t_step,    t_step = r · t_ref
 
-Blocks of the network's steps alternate with blocks of one fixed network, the calibration network; r is the median of
-the ratios of the paired times, so whatever slows down both (other jobs, clock speed, temperature) cancels. t_ref, the
-time of a step of the calibration network, is measured once per machine and engine. On a CPU, it is the CPU time of one
-thread; on a GPU, the time between two events while nothing else runs on the device.
+On a CPU, blocks of the network's steps alternate with blocks of one fixed network, the calibration network; r is the
+median of the ratios of the paired times, so whatever slows down both (other jobs, clock speed, temperature) cancels.
+t_ref, the time of a step of the calibration network, is measured once per machine and engine. Times are the CPU time of
+one thread.
+
+On a GPU, t_step is the median over blocks of the network alone: the time between two events, while nothing else runs on
+the device. The calibration network is so small that launching its kernels takes longer than running them, which says
+nothing of the network that is timed.
 """
 
 from __future__ import annotations
@@ -27,12 +31,22 @@ from dnc.errors import ArgumentError, check_int
 from dnc.training.engine import Engine, compute_settings, machine_id, machine_name
 from dnc.training.lock import device_lock
 from dnc.training.loop import failing_on_memory
-from dnc.training.paired_timing import MIN_BLOCK, Block, Pair, paired_ratio, time_block, warm_up
+from dnc.training.paired_timing import (
+    MIN_BLOCK,
+    Block,
+    Limits,
+    Pair,
+    paired_ratio,
+    step_seconds,
+    time_block,
+    warm_up,
+)
 from dnc.training.stepper import Stepper, build_stepper
 
-MIN_BUDGET = 0.2  # seconds that a timing may take in any case …
-BUDGET_SHARE = 0.03  # … or this share of the predicted training, if that is more
-MAX_DRIFT = 0.1  # a larger spread of the calibration network's times flags the timing
+# A timing ends at a standard error of 1 %, or at these limits: values, seconds, and the share of the predicted training
+# that it may take if that is more.
+SCREENING = 10, 0.25, 0.03
+PRECISE = 100, 2.0, 0.1
 CALIBRATION_BLOCKS = 25  # half a second
 
 CALIBRATION_CONFIG = Config(MLP(hidden=(300,), drop=0.2), Training(batch_size=256))
@@ -66,19 +80,15 @@ class Timing:
     Attributes:
         t_tr: seconds of one epoch of training.
         ratio: r, the time of one step in units of a step of the calibration network.
-        error: relative standard error of r.
-        blocks: the measured pairs of blocks.
-        drift: relative spread of the calibration network's times while this was measured.
-        flagged: whether the drift exceeded 10 %, so that the timing is less certain than its error says.
+        error: relative standard error of t_tr, without that of t_ref, which all timings have in common.
+        blocks: the measured pairs of blocks; on a GPU, blocks of the network alone.
         machine, engine: where it was measured, as in `Calibration`.
     """
 
     t_tr: float
     ratio: float
     error: float
-    blocks: tuple[Pair, ...]
-    drift: float
-    flagged: bool
+    blocks: tuple[Pair, ...] | tuple[Block, ...]
     machine: str
     engine: str
 
@@ -154,15 +164,17 @@ def measure_t_tr(
 ) -> Timing:
     """Measure the training time of one epoch of `config` on `data`.
 
-    It depends on the architecture and the batch size only: learning rate and weight decay are set to fixed values, and
-    the weights that result from the timed steps are thrown away.
+    It depends on the work of a step alone: what makes no difference to it is set to fixed values (see `timed_config`),
+    and the weights that result from the timed steps are thrown away.
 
     Args:
         config: what to time.
         data: what it trains on; an MLP sees it flat and without augmentation.
         engine: how to compute.
         calibration: t_ref of this machine and engine.
-        epochs: length of the training that follows; the timing may take 3 % of it.
+        epochs: length of the training that follows.
+        precise: go on to a standard error of 1 %, for up to 100 pairs of blocks, and 2 s or a tenth of the training.
+            Otherwise for up to 10 pairs, and a quarter of a second or 3 % of it.
 
     Raises:
         ArgumentError: the calibration is of another machine or engine, or the architecture does not fit the data.
@@ -183,27 +195,43 @@ def measure_t_tr(
             f"measure it here with calibrate"
         )
     epochs = 0 if epochs is None else check_int("epochs", epochs, 1)
-    timed = replace(config, training=Training(batch_size=config.training.batch_size))
+    count, seconds, share = PRECISE if precise else SCREENING
+    unit = 1.0 if engine.device == "cuda" else calibration.seconds
 
-    def t_tr(ratio: float) -> float:
-        return epoch_seconds(data.n_train, config.training.batch_size, ratio * calibration.seconds)
+    def t_tr(time: float) -> float:
+        return epoch_seconds(data.n_train, config.training.batch_size, time * unit)
 
+    limits = Limits(count, lambda time: max(seconds, share * epochs * t_tr(time)))
     with compute_settings(engine), failing_on_memory(), device_lock(engine, exclusive=True):
-        network = _block_timer(build_stepper(timed, data, engine, seed=0), engine)
-        calibration_network = _block_timer(calibration_stepper(engine), engine)
-        measured = paired_ratio(
-            network, calibration_network, budget=lambda ratio: max(MIN_BUDGET, BUDGET_SHARE * epochs * t_tr(ratio))
-        )
+        network = _block_timer(build_stepper(timed_config(config), data, engine, seed=0), engine)
+        if engine.device == "cuda":
+            measured = step_seconds(network, limits)
+        else:
+            measured = paired_ratio(network, _block_timer(calibration_stepper(engine), engine), limits)
     return Timing(
-        t_tr=t_tr(measured.ratio),
-        ratio=measured.ratio,
+        t_tr=t_tr(measured.median),
+        ratio=measured.median * unit / calibration.seconds,
         error=measured.error,
-        blocks=measured.pairs,
-        drift=measured.drift,
-        flagged=measured.drift > MAX_DRIFT,
+        blocks=measured.samples,
         machine=machine,
         engine=engine.id,
     )
+
+
+def timed_config(config: Config) -> Config:
+    """The config that is timed for `config`, the same for all whose steps are the same work.
+
+    Dropout costs the same at every probability above 0; learning rate and weight decay make no difference.
+
+    >>> print(timed_config(Config(MLP((20,), drop=0.3), Training(lr=0.1, weight_decay=1e-4, batch_size=64))))
+    MLP 20, drop 0.5; lr 0.001, weight decay 0, batch 64
+    """
+    arch = config.arch
+    if isinstance(arch, MLP):
+        arch = replace(arch, drop=0.5 if arch.drop else 0.0)
+    else:
+        arch = replace(arch, dropout=tuple(0.5 if drop else 0.0 for drop in arch.dropout))
+    return Config(arch, Training(batch_size=config.training.batch_size))
 
 
 def calibration_stepper(engine: Engine) -> Stepper:

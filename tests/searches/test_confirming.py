@@ -43,7 +43,7 @@ class NoisyClock:
         if not precise:
             self.screened.append(ratio)
         t_tr = ratio * self.truth(config, data)
-        return Timing(t_tr, 1.0, error, (), 0.0, False, calibration.machine, calibration.engine)
+        return Timing(t_tr, 1.0, error, (), calibration.machine, calibration.engine)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def _quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     def timing(
         config: Config, data: dnc.Dataset, engine: Engine, reference: Any, epochs: Any = None, precise: bool = False
     ) -> Timing:
-        return Timing(0.01, 1.0, 0.0, (), 0.0, False, machine_id(engine), engine.id)
+        return Timing(0.01, 1.0, 0.0, (), machine_id(engine), engine.id)
 
     monkeypatch.setattr(jobs, "measure_t_tr", timing)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import repeat
 from types import SimpleNamespace
@@ -18,9 +19,18 @@ from dnc.config import CNN, MLP, Config, Training
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError
 from dnc.training import clock, loop, paired_timing, stepper
-from dnc.training.clock import StepRunner, calibrate, epoch_seconds, measure_t_tr
+from dnc.training.clock import Calibration, StepRunner, calibrate, epoch_seconds, measure_t_tr, timed_config
 from dnc.training.engine import Engine, machine_id, machine_name
-from dnc.training.paired_timing import Block, paired_ratio, relative_error, time_block, warm_up
+from dnc.training.paired_timing import (
+    Block,
+    Limits,
+    Pair,
+    paired_ratio,
+    relative_error,
+    step_seconds,
+    time_block,
+    warm_up,
+)
 
 CPU = Engine()
 FOREVER = 1e9
@@ -30,61 +40,59 @@ def blocks(seconds: Iterator[float], steps: int = 10) -> Callable[[], Block]:
     return lambda: Block(next(seconds), steps)
 
 
-def never(ratio: float) -> float:
-    return FOREVER
+def limits(count: int = 10, seconds: float = FOREVER) -> Limits:
+    return Limits(count, lambda ratio: seconds)
 
 
 # --- rules that stop a measurement
 
 
-def test_steady_times_stop_after_three_pairs_by_their_error() -> None:
-    result = paired_ratio(blocks(repeat(0.06), steps=2), blocks(repeat(0.02), steps=4), never)
-    assert result.ratio == pytest.approx(6.0)  # 30 ms against 5 ms per step
-    assert (len(result.pairs), result.stopped_by, result.error, result.drift) == (3, "error", 0.0, 0.0)
+def test_steady_times_stop_after_five_pairs_by_their_error() -> None:
+    result = paired_ratio(blocks(repeat(0.06), steps=2), blocks(repeat(0.02), steps=4), limits())
+    assert result.median == pytest.approx(6.0)  # 30 ms against 5 ms per step
+    assert (len(result.samples), result.error) == (5, 0.0)
 
 
-def test_noise_stops_after_ten_pairs() -> None:
-    times = iter([0.02, 0.03] * 5)
-    result = paired_ratio(blocks(times), blocks(repeat(0.02)), never)
-    assert (len(result.pairs), result.stopped_by) == (10, "blocks")
-    assert result.ratio == pytest.approx(1.25)
-    # s² of five 1.0 and five 1.5 is 0.25² · 10/9
-    expected = math.sqrt(math.pi / 2) * 0.25 * math.sqrt(10 / 9) / math.sqrt(10) / 1.25
-    assert result.error == pytest.approx(expected)
+def test_noise_stops_at_the_limit_of_pairs() -> None:
+    for count in (10, 24):
+        times = iter([0.02, 0.03] * 12)
+        result = paired_ratio(blocks(times), blocks(repeat(0.02)), limits(count))
+        assert len(result.samples) == count
+        assert result.median == pytest.approx(1.25)
+        assert result.error == relative_error([1.0, 1.5] * (count // 2)) > 0.01
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.0, 3), (0.12, 3), (0.19, 5), (0.25, 6), (0.3, 7)])
 def test_the_budget_counts_all_blocks_but_not_before_three_pairs(seconds: float, count: int) -> None:
-    times = iter(
-        [0.02, 0.03] * 5
-    )  # with the calibration network's 0.02, in total 0.04, 0.09, 0.13, 0.18, 0.22, 0.27, 0.31
-    result = paired_ratio(blocks(times), blocks(repeat(0.02)), lambda ratio: seconds)
-    assert (len(result.pairs), result.stopped_by) == (count, "time")
+    # with the calibration network's 0.02, in total 0.04, 0.09, 0.13, 0.18, 0.22, 0.27, 0.31
+    times = iter([0.02, 0.03] * 5)
+    assert len(paired_ratio(blocks(times), blocks(repeat(0.02)), limits(seconds=seconds)).samples) == count
 
 
-def test_the_budget_is_asked_with_the_current_ratio() -> None:
+def test_the_budget_is_asked_with_the_current_median() -> None:
     asked: list[float] = []
 
     def budget(ratio: float) -> float:
         asked.append(ratio)
         return 0.2
 
-    paired_ratio(blocks(iter([0.02, 0.04, 0.06, 0.06, 0.06])), blocks(repeat(0.02)), budget)
+    paired_ratio(blocks(iter([0.02, 0.04, 0.06, 0.06, 0.06])), blocks(repeat(0.02)), Limits(10, budget))
     assert asked == pytest.approx([2.0, 2.5])  # after 3 pairs 0.18 s are spent, after 4 pairs 0.26 s
 
 
-def test_error_of_one_percent_is_the_limit() -> None:
-    spread = 0.01 * math.sqrt(3) / math.sqrt(math.pi / 2)  # three ratios 1 - s, 1, 1 + s have standard deviation s
-    for factor, stopped_by in ((0.99, "error"), (1.01, "time")):
-        times = iter([0.02 * (1 + i * spread * factor) for i in (-1, 0, 1)])
-        assert paired_ratio(blocks(times), blocks(repeat(0.02)), lambda ratio: 0.0).stopped_by == stopped_by
+@pytest.mark.parametrize(("factor", "count"), [(0.99, 5), (1.01, 6)])
+def test_an_error_of_one_percent_ends_it(factor: float, count: int) -> None:
+    spread = 0.01 / relative_error([0.0 + 1, 2, 3, 4, 5]) / 3 * factor  # of equally spaced values around 1
+    times = iter([0.02 * (1 + i * spread) for i in (-2, 2, -1, 1, 0, 0)])
+    result = paired_ratio(blocks(times), blocks(repeat(0.02)), limits(6))
+    assert len(result.samples) == count
 
 
-def test_one_disturbed_block_does_not_move_the_ratio() -> None:
-    times = iter([0.02, 0.02, 0.09, *repeat(0.02, 7)])
-    result = paired_ratio(blocks(times), blocks(repeat(0.01)), never)
-    assert result.ratio == pytest.approx(2.0)
-    assert result.error > 0.01  # but it is known to be uncertain
+def test_one_disturbed_block_moves_neither_the_ratio_nor_its_error_much() -> None:
+    times = [0.0200, 0.0201, 0.0900, 0.0199, 0.0202, 0.0198, 0.0200]
+    result = paired_ratio(blocks(iter(times)), blocks(repeat(0.01)), limits(7))
+    assert result.median == pytest.approx(2.0, rel=0.01)
+    assert result.error < 0.01
 
 
 def test_the_order_within_a_pair_alternates() -> None:
@@ -93,25 +101,62 @@ def test_the_order_within_a_pair_alternates() -> None:
     def timer(name: str) -> Callable[[], Block]:
         return lambda: calls.append(name) or Block(0.02, 1)
 
-    paired_ratio(timer("n"), timer("r"), never)
-    assert "".join(calls) == "nrrnnr"
+    paired_ratio(timer("n"), timer("r"), limits(4))
+    assert "".join(calls) == "nrrnnrrn"
 
 
 @pytest.mark.parametrize("speeds", [(1.0, 1.0, 1.0), (1.0, 2.0, 4.0), (1.0, 1.09, 1.0)])
-def test_what_slows_down_both_cancels_and_shows_as_drift(speeds: tuple[float, ...]) -> None:
-    result = paired_ratio(blocks(iter([0.03 * s for s in speeds])), blocks(iter([0.02 * s for s in speeds])), never)
-    assert result.ratio == pytest.approx(1.5)
-    assert result.stopped_by == "error"
-    assert result.drift == pytest.approx(max(speeds) - 1)
+def test_what_slows_down_both_cancels(speeds: tuple[float, ...]) -> None:
+    network, calibration = blocks(iter([0.03 * s for s in speeds])), blocks(iter([0.02 * s for s in speeds]))
+    result = paired_ratio(network, calibration, limits(3))
+    assert result.median == pytest.approx(1.5)
+    assert result.error == pytest.approx(0.0, abs=1e-12)
 
 
-@given(st.lists(st.floats(0.5, 2.0), min_size=2, max_size=10))
-def test_relative_error_is_that_of_a_median(ratios: list[float]) -> None:
-    by_numpy = math.sqrt(math.pi / 2) * np.std(ratios, ddof=1) / math.sqrt(len(ratios)) / np.median(ratios)
-    assert relative_error(ratios) == pytest.approx(by_numpy, abs=1e-12)
+def test_blocks_of_the_network_alone() -> None:
+    result = step_seconds(blocks(iter([0.02, 0.03, 0.04]), steps=10), limits(3))
+    assert result.median == pytest.approx(0.003)
+    assert [block.seconds for block in result.samples] == [0.02, 0.03, 0.04]  # type: ignore[union-attr]
+    assert result.error == pytest.approx(relative_error([2.0, 3.0, 4.0]))
 
 
-def test_relative_error_of_one_ratio_is_unknown() -> None:
+# --- the error of a median
+
+
+@given(st.lists(st.floats(0.9, 1.1), min_size=3, max_size=9).filter(lambda values: len(values) % 2 == 1))
+def test_the_error_is_that_of_the_medians_of_all_resamples(values: list[float]) -> None:
+    """Of n values, each resample is equally likely; counted by how many of its draws lie below each value."""
+    n, m = len(values), (len(values) + 1) // 2
+    median = float(np.median(values))
+    reach = 5 * float(np.median(np.abs(np.array(values) - median))) / 0.6745 or math.inf
+    ordered = np.sort(np.clip(values, median - reach, median + reach))
+
+    def at_most(k: int) -> float:  # that the median is one of the k smallest: at least m of n draws are
+        return sum(math.comb(n, j) * (k / n) ** j * (1 - k / n) ** (n - j) for j in range(m, n + 1))
+
+    shares = np.array([at_most(k) - at_most(k - 1) for k in range(1, n + 1)])
+    spread = math.sqrt(float(shares @ (ordered - shares @ ordered) ** 2))
+    assert relative_error(values) == pytest.approx(spread / median, abs=1e-9)
+
+
+@pytest.mark.parametrize("outliers", [0.0, 0.08])
+@pytest.mark.parametrize("n", [5, 7, 10, 20])
+def test_the_error_is_honest(n: int, outliers: float) -> None:
+    rng = np.random.default_rng(n)
+    ratios = 1 + 0.05 * rng.normal(size=(1500, n))
+    ratios *= np.where(rng.random(ratios.shape) < outliers, 1 + 3 * rng.random(ratios.shape), 1.0)
+    misses = np.abs(np.median(ratios, axis=1) - 1)
+    errors = np.array([relative_error(row) for row in ratios]) * np.median(ratios, axis=1)
+    assert 0.89 < np.mean(misses < 2 * errors) < 0.98  # 0.954 where the error is known
+    assert 0.9 < np.median(errors) / np.quantile(misses, 0.683) < 1.3
+
+
+def test_one_wild_value_does_not_blow_it_up() -> None:
+    quiet = [1.0, 1.01, 0.99, 1.0, 1.02]
+    assert relative_error([*quiet[:-1], 50.0]) < 3 * relative_error(quiet)
+
+
+def test_relative_error_of_one_value_is_unknown() -> None:
     assert relative_error([1.0]) == math.inf
 
 
@@ -196,9 +241,9 @@ def test_t_tr_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> None:
     timing = measure_t_tr(config, digits_like(), CPU, calibration)
     assert timing.ratio == pytest.approx(2.5)
     assert timing.t_tr == pytest.approx(80 / 32 * 0.010)
-    assert not timing.flagged
-    assert len(timing.blocks) == 3
-    assert all(p.network.seconds >= 0.02 and p.reference.seconds >= 0.02 for p in timing.blocks)
+    assert (timing.error, len(timing.blocks)) == (pytest.approx(0, abs=1e-9), 5)
+    pairs = [p for p in timing.blocks if isinstance(p, Pair)]
+    assert all(p.network.seconds >= 0.02 and p.reference.seconds >= 0.02 for p in pairs)
     timed, stepper = world.built[1]
     assert timed == replace(config, training=Training(batch_size=32))  # lr and weight decay cause no new timing
     assert set(stepper.bounds) == {(0, 32), (32, 64)}  # full batches only
@@ -216,37 +261,85 @@ def test_long_steps_cost_one_step_of_warm_up_and_three_blocks(monkeypatch: pytes
     assert len(world.built[1][1].bounds) == 4
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(None, 0.2), (1, 0.2), (1000, 0.03 * 1000 * 2.5 * 0.01)])
-def test_the_budget_is_a_fifth_of_a_second_or_three_percent(
-    monkeypatch: pytest.MonkeyPatch, epochs: int | None, expected: float
+EPOCH = 2.5 * 0.01  # seconds, of the networks below
+
+
+@pytest.mark.parametrize(
+    ("precise", "epochs", "expected"),
+    [
+        (False, None, 0.25),
+        (False, 1, 0.25),
+        (False, 1000, 0.03 * 1000 * EPOCH),
+        (True, 10, 2.0),
+        (True, 1000, 0.1 * 1000 * EPOCH),
+    ],
+)
+def test_the_budget_is_some_seconds_or_a_share_of_the_training(
+    monkeypatch: pytest.MonkeyPatch, precise: bool, epochs: int | None, expected: float
 ) -> None:
     FakeWorld(monkeypatch, network_seconds=0.01, calibration_seconds=0.004)
     budgets: list[float] = []
 
-    def spy(network: Callable[[], Block], calibration: Callable[[], Block], budget: Callable[[float], float]):
-        result = paired_ratio(network, calibration, budget)
-        budgets.append(budget(result.ratio))
+    def spy(network: Callable[[], Block], calibration: Callable[[], Block], limits: Limits):
+        result = paired_ratio(network, calibration, limits)
+        budgets.append(limits.budget(result.median))
+        assert limits.count == (100 if precise else 10)
         return result
 
     monkeypatch.setattr(clock, "paired_ratio", spy)
     config = Config(MLP(), Training(batch_size=32))
-    measure_t_tr(config, digits_like(), CPU, calibrate(CPU), epochs)
+    measure_t_tr(config, digits_like(), CPU, calibrate(CPU), epochs, precise=precise)
     assert budgets == pytest.approx([expected])
 
 
-@pytest.mark.parametrize(("spread", "flagged"), [(0.08, False), (0.12, True)])
-def test_a_drifting_calibration_network_flags_the_timing(
-    monkeypatch: pytest.MonkeyPatch, spread: float, flagged: bool
-) -> None:
-    FakeWorld(monkeypatch, network_seconds=0.01, calibration_seconds=0.004)
-    calibration = calibrate(CPU)
-    speeds = iter([1.0, 1.0 + spread, 1.0])
-    measured = paired_ratio(blocks(repeat(0.02)), blocks(0.02 * s for s in speeds), lambda ratio: 0.0)
-    monkeypatch.setattr(clock, "paired_ratio", lambda *args, **kwargs: measured)
-    timing = measure_t_tr(Config(MLP()), digits_like(), CPU, calibration)
-    assert timing.drift == pytest.approx(spread)
-    assert timing.flagged is flagged
-    assert timing.blocks == measured.pairs
+def test_what_makes_no_difference_to_a_step_is_not_timed_apart() -> None:
+    for same in (
+        [MLP((20, 10), drop=drop) for drop in (0.1, 0.2, 0.5)],
+        [CNN((4, 6), dropout=drops) for drops in ((0.1, 0.3), (0.4, 0.2))],
+    ):
+        configs = [Config(arch, Training(10.0**-i, 0.1 * i, 64)) for i, arch in enumerate(same)]
+        assert len({timed_config(config) for config in configs}) == 1
+    different = [
+        MLP((20,)),
+        MLP((20,), drop=0.2),
+        CNN((4, 6)),
+        CNN((4, 6), dropout=(0.1, 0)),
+        CNN((4, 6), dropout=(0, 0.1)),
+    ]
+    assert len({timed_config(Config(arch)) for arch in different}) == 5
+    assert timed_config(Config(MLP(), Training(batch_size=32))).training.batch_size == 32
+
+
+class FakeEvent:
+    """A CUDA event on the fake clock."""
+
+    def __init__(self, now: list[float]) -> None:
+        self.now = now
+
+    def record(self) -> None:
+        self.at = self.now[0]
+
+    def synchronize(self) -> None:
+        pass
+
+    def elapsed_time(self, later: FakeEvent) -> float:
+        return 1e3 * (later.at - self.at)
+
+
+def test_on_a_gpu_the_network_is_timed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calibration network's steps are so short there that they time the launching of kernels."""
+    world = FakeWorld(monkeypatch, network_seconds=0.010, calibration_seconds=0.004)
+    gpu = Engine(device="cuda", kind="eager")
+    monkeypatch.setattr(clock.torch.cuda, "Event", lambda enable_timing: FakeEvent(world.now))
+    monkeypatch.setattr(clock, "machine_id", lambda engine: "a GPU")
+    monkeypatch.setattr(clock, "compute_settings", lambda engine: nullcontext())
+    monkeypatch.setattr(clock, "device_lock", lambda engine, exclusive: nullcontext())
+    calibration = Calibration(0.004, "a GPU", "a GPU", gpu.id, 0)
+    timing = measure_t_tr(Config(MLP(), Training(batch_size=32)), digits_like(), gpu, calibration)
+    assert timing.t_tr == pytest.approx(80 / 32 * 0.010)
+    assert timing.ratio == pytest.approx(2.5)
+    assert [config for config, _ in world.built] == [Config(MLP(), Training(batch_size=32))]
+    assert all(isinstance(block, Block) for block in timing.blocks)
 
 
 def test_times_of_another_machine_or_engine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,6 +376,8 @@ def test_real_timings_are_plausible(arch: MLP | CNN, monkeypatch: pytest.MonkeyP
     timing = measure_t_tr(Config(arch, Training(batch_size=16)), digits_like(), CPU, calibration, epochs=2)
     assert timing.t_tr == pytest.approx(80 / 16 * timing.ratio * calibration.seconds)
     assert 0 < timing.ratio < 100
-    assert paired_timing.MIN_BLOCKS <= len(timing.blocks) <= paired_timing.MAX_BLOCKS
-    assert timing.ratio == statistics.median(p.ratio for p in timing.blocks)
+    assert paired_timing.MIN_COUNT <= len(timing.blocks) <= clock.SCREENING[0]
+    ratios = [pair.ratio for pair in timing.blocks if isinstance(pair, Pair)]
+    assert timing.ratio == pytest.approx(statistics.median(ratios))
+    assert timing.error == pytest.approx(relative_error(ratios))
     assert (timing.machine, timing.engine) == (machine_id(CPU), CPU.id)

@@ -40,7 +40,7 @@ def _quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings of no interest here, at once, in this process."""
 
     def timing(config: Config, data: dnc.Dataset, engine: Engine, *_: Any, **__: Any) -> Timing:
-        return Timing(0.01, 1.0, 0.0, (), 0.0, False, machine_id(engine), engine.id)
+        return Timing(0.01, 1.0, 0.0, (), machine_id(engine), engine.id)
 
     monkeypatch.setattr(jobs, "measure_t_tr", timing)
 
