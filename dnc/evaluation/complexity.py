@@ -149,6 +149,8 @@ class ComplexityMeter:
         """
         engine = self.setup.engine
         # Kept in the store, since its error is common to all timings: a new value in every run would shift them all.
+        # It is common to all clocks (`TrainingSetup.clock`) too: t_tr = r · t_ref, so it cancels in c / c_0, and seeds
+        # that share it are as independent in f as if each had its own.
         machine, name = machine_id(engine), clock_name(engine)
         row = self.store.clock(machine, name)
         if row is None:
@@ -174,6 +176,7 @@ class ComplexityMeter:
             "n_classes": data.n_classes,
             "n_train": data.n_train,
             "machine": machine_id(self.setup.engine) if metric.measured else "",
+            **(self.setup.series if metric.measured else {}),
         }
         key = content_hash(subject)
         value = self.store.metric(key)

@@ -23,12 +23,14 @@ class TrainingSetup:
         epochs: epochs of a training.
         train_seed: seed of a training's random streams.
         engine: how to compute.
+        clock: number of the series of timings.
     """
 
     data: Dataset
     epochs: int
     train_seed: int
     engine: Engine
+    clock: int = 0
 
     def identity(self, config: Config) -> dict[str, Any]:
         """What a training depends on, and nothing else."""
@@ -60,7 +62,6 @@ class TrainingSetup:
         """What a timing depends on: the work of a step, and what does it. Each reading is a measurement of its own."""
         described = timed_config(config).to_dict()
         return {
-            **({} if reading is Reading.SCREENED else {"reading": str(reading)}),
             "family": described["family"],
             "arch": described["arch"],
             "batch_size": min(config.training.batch_size, self.data.n_train),
@@ -72,7 +73,14 @@ class TrainingSetup:
             "engine": self.engine.id,
             "machine": machine_id(self.engine),
             "versions": arithmetic(),
+            **({} if reading is Reading.SCREENED else {"reading": str(reading)}),
+            **self.series,
         }
+
+    @property
+    def series(self) -> dict[str, int]:
+        """What sets the measurements of other clocks apart; nothing for clock 0, so that names from before it stay."""
+        return {"clock": self.clock} if self.clock else {}
 
     def timing_key(self, config: Config, reading: Reading = Reading.SCREENED) -> str:
         """The name of a config's timing in the store."""

@@ -34,8 +34,8 @@ from dnc.training.loop import failing_on_memory
 from dnc.training.paired_timing import (
     MIN_BLOCK,
     Block,
-    Limits,
     Pair,
+    StopRule,
     paired_ratio,
     step_seconds,
     time_block,
@@ -201,13 +201,13 @@ def measure_t_tr(
     def t_tr(time: float) -> float:
         return epoch_seconds(data.n_train, config.training.batch_size, time * unit)
 
-    limits = Limits(count, lambda time: max(seconds, share * epochs * t_tr(time)))
+    stop = StopRule(count, lambda time: max(seconds, share * epochs * t_tr(time)))
     with compute_settings(engine), failing_on_memory(), device_lock(engine, exclusive=True):
         network = _block_timer(build_stepper(timed_config(config), data, engine, seed=0), engine)
         if engine.device == "cuda":
-            measured = step_seconds(network, limits)
+            measured = step_seconds(network, stop)
         else:
-            measured = paired_ratio(network, _block_timer(calibration_stepper(engine), engine), limits)
+            measured = paired_ratio(network, _block_timer(calibration_stepper(engine), engine), stop)
     return Timing(
         t_tr=t_tr(measured.median),
         ratio=measured.median * unit / calibration.seconds,

