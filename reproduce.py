@@ -26,9 +26,8 @@ EXAMPLES = """examples:
   python reproduce.py --figure 7 --scale smoke
   python reproduce.py --all --scale small --estimate"""
 # what the library calls an argument, where the flag has another name or an error names it without dashes
-FLAGS = {"root": "--data-root"} | {
-    name: f"--{name}" for name in "figure table appendix scale seed workers device data-root store out records".split()
-}
+NAMES = ("figure", "table", "appendix", "scale", "seed", "workers", "device", "data-root", "store", "out", "records")
+FLAGS = {"root": "--data-root"} | {name: f"--{name}" for name in NAMES}
 
 
 def parser() -> Parser:
