@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dnc.errors import ArgumentError, DataError, check_int
 from dnc.files import user_path
-from dnc.terminal import Parser, int_or_text, run_program
+from dnc.terminal import Once, Parser, int_or_text, run_program
 
 if TYPE_CHECKING:
     from dnc.experiments.protocol import Experiment, Options, Record
@@ -22,13 +22,30 @@ if TYPE_CHECKING:
     from dnc.experiments.statistics import Verdict
 
 
+EXAMPLES = """examples:
+  python reproduce.py --list
+  python reproduce.py --figure 7 --scale smoke
+  python reproduce.py --all --scale small --estimate"""
+# what the library calls an argument, where the flag has another name or an error names it without dashes
+NAMES = ("figure", "table", "appendix", "scale", "seed", "workers", "device", "data-root", "store", "out", "records")
+FLAGS = {"root": "--data-root"} | {name: f"--{name}" for name in NAMES}
+
+
 def parser() -> Parser:
     """The command line's grammar."""
-    p = Parser(prog="reproduce.py", description=(__doc__ or "").split("\n\n")[0], allow_abbrev=False)
+    p = Parser(
+        prog="reproduce.py",
+        description=(__doc__ or "").split("\n\n")[0],
+        epilog=EXAMPLES,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # keeps the lines of the examples
+    )
     what = p.add_mutually_exclusive_group()
-    what.add_argument("--figure", metavar="N", help="a figure of the paper, 2 to 8")
-    what.add_argument("--table", metavar="N", help="a table of the paper, 1 to 3")
-    what.add_argument("--appendix", metavar="NAME", help="kernel, bo-hyperparameters, platforms or ensembling")
+    what.add_argument("--figure", action=Once, metavar="N", help="a figure of the paper, 2 to 8")
+    what.add_argument("--table", action=Once, metavar="N", help="a table of the paper, 1 to 3")
+    what.add_argument(
+        "--appendix", action=Once, metavar="NAME", help="kernel, bo-hyperparameters, platforms or ensembling"
+    )
     what.add_argument("--claims", action="store_true", help="judge the paper's claims by the records there are")
     what.add_argument("--all", action="store_true", help="everything that is ready")
     what.add_argument("--list", action="store_true", help="list all figures and tables with status and running time")
@@ -48,7 +65,7 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    return run_program("reproduce.py", lambda arguments: run(parser().parse_args(arguments)), argv)
+    return run_program("reproduce.py", lambda arguments: run(parser().parse_args(arguments)), argv, FLAGS)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `dnc search | sweep | transfer | show | export | store | datasets`.
+"""The command line: `dnc search | sweep | transfer | show | plot | export | refit | test | predict | store | datasets`.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted (finished trials are kept).
 An error is one line on stderr.
@@ -10,18 +10,20 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from dnc import __version__, commands
+from dnc import __version__, commands, commands_model, commands_record
 from dnc.cli_options import (
-    DEFAULT_STORE,
     DEFAULT_WC,
     add_budget_options,
     add_data_options,
+    add_device_option,
     add_method_options,
+    add_output_options,
     add_rescore_options,
     add_root_option,
+    add_search_arguments,
     add_space_options,
 )
-from dnc.terminal import Parser, run_program
+from dnc.terminal import Once, Parser, run_program
 
 SEARCH_EXAMPLES = """examples:
   dnc search digits --epochs 20 --n1 5 --n2 5
@@ -33,19 +35,37 @@ After an interruption, run the same command again: it continues where it stopped
 SWEEP_EXAMPLE = """example:
   dnc sweep digits --wcs 0 0.1 1 --epochs 20 --n1 5 --n2 5"""
 TRANSFER_EXAMPLE = """example:
-  dnc transfer trials.db 3a2f68e22e2b fmnist"""
+  dnc transfer 3a2f68e22e2b fmnist"""
 SHOW_EXAMPLES = """examples:
-  dnc show trials.db
-  dnc show trials.db 3a2f --wc 1 --penalty n_params"""
+  dnc show
+  dnc show 3a2f
+  dnc show other.db 3a2f --wc 1 --penalty n_params"""
+PLOT_EXAMPLES = """examples:
+  dnc plot 3a2f -o tradeoff.html
+  dnc plot other.db 3a2f -o tradeoff.pdf --wc 1"""
 EXPORT_EXAMPLES = """examples:
-  dnc export trials.db 3a2f --csv trials.csv
-  dnc export trials.db 3a2f --json -"""
+  dnc export 3a2f --csv trials.csv
+  dnc export other.db 3a2f --json -"""
+REFIT_EXAMPLES = """examples:
+  dnc refit 3a2f -o model
+  dnc refit 3a2f -o second --rank 2 --epochs 50
+  dnc refit 3a2f -o cheap --wc 1 --data mine.npz
+
+The data options that the search had, apart from --n-train and --n-val, are to be given again."""
+TEST_EXAMPLES = """examples:
+  dnc test model digits
+  dnc test model mine.npz"""
+PREDICT_EXAMPLES = """examples:
+  dnc predict model new.csv -o predictions.csv
+  dnc predict model images.npz -o -"""
 STORE_EXAMPLES = """examples:
   dnc store check trials.db
   dnc store export trials.db backup.db
   dnc store export trials.db trials.sql"""
+DATASETS_EXAMPLE = """example:
+  dnc datasets --root ~/data"""
 
-ID_HELP = "the search's ID, or its first characters"
+MODEL_HELP = "folder of a model that dnc refit wrote"
 DATA_HELP = "name of a data set (see dnc datasets) or path of a .npz file"
 
 
@@ -96,7 +116,12 @@ def parser() -> Parser:
     add_data_options(sweep)
     add_space_options(sweep)
     sweep.add_argument(
-        "--wcs", type=float, nargs="+", metavar="WC", help="penalty coefficients (default: 0 0.01 0.1 1 10)"
+        "--wcs",
+        type=float,
+        nargs="+",
+        action=Once,
+        metavar="WC",
+        help="penalty coefficients (default: 0 0.01 0.1 1 10)",
     )
     sweep.add_argument(
         "--share-history", action="store_true", help="let each search know the trials of those before it"
@@ -110,24 +135,26 @@ def parser() -> Parser:
         "repeat stage 3 on other data, for the architecture that a search found",
         TRANSFER_EXAMPLE,
     )
-    transfer.add_argument("source", metavar="STORE", help="the trial store that holds the search")
-    transfer.add_argument("id", metavar="ID", help=ID_HELP)
+    add_search_arguments(transfer, "source")
     transfer.add_argument("data", metavar="DATA", help=f"the other data: {DATA_HELP}")
     add_data_options(transfer)
     transfer.add_argument("--wc", type=float, help="penalty coefficient w_c (default: the search's)")
     add_budget_options(transfer, from_search=True)
 
-    show = command("show", commands.show, "list the searches of a trial store, or show one of them", SHOW_EXAMPLES)
-    show.add_argument(
-        "store", metavar="STORE", nargs="?", default=DEFAULT_STORE, help=f"the trial store (default: {DEFAULT_STORE})"
+    show = command(
+        "show", commands_record.show, "list the searches of a trial store, or show one of them", SHOW_EXAMPLES
     )
-    show.add_argument("id", metavar="ID", nargs="?", help=ID_HELP)
+    add_search_arguments(show, optional=True)
     show.add_argument("--top", type=int, default=10, metavar="N", help="number of trials to list (default: 10)")
     add_rescore_options(show)
 
-    export = command("export", commands.export, "write the trials of a search to a file", EXPORT_EXAMPLES)
-    export.add_argument("store", metavar="STORE", help="the trial store")
-    export.add_argument("id", metavar="ID", help=ID_HELP)
+    plot = command("plot", commands_record.plot, "draw the trade-off of a search into a file", PLOT_EXAMPLES)
+    add_search_arguments(plot)
+    add_output_options(plot, "FILE", "the picture: .html can be hovered over and zoomed, .png and .pdf are for papers")
+    add_rescore_options(plot)
+
+    export = command("export", commands_record.export, "write the trials of a search to a file", EXPORT_EXAMPLES)
+    add_search_arguments(export)
     file_format = export.add_mutually_exclusive_group(required=True)
     file_format.add_argument("--csv", metavar="FILE", help="one row per trial; - writes to the terminal")
     file_format.add_argument(
@@ -135,6 +162,44 @@ def parser() -> Parser:
     )
     export.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     add_rescore_options(export)
+
+    refit = command(
+        "refit",
+        commands_model.refit,
+        "train the winner of a search on train + validation data, test it and save it",
+        REFIT_EXAMPLES,
+    )
+    add_search_arguments(refit)
+    add_output_options(refit, "FOLDER", "folder for the model")
+    add_rescore_options(refit)
+    refit.add_argument("--rank", type=int, metavar="N", help="train the N-th best instead of the winner")
+    refit.add_argument("--epochs", type=int, metavar="N", help="epochs of the training (default: mlp 180, cnn 300)")
+    refit.add_argument("--seed", type=int, metavar="N", help="seed of the training (default: the search's)")
+    add_device_option(refit)
+    refit.add_argument("--quiet", action="store_true", help="show no progress bar")
+    refit.add_argument("--data", metavar="DATA", help=f"the search's data, if it is in a file: {DATA_HELP}")
+    add_data_options(refit)
+
+    test = command("test", commands_model.test, "test a model on the test split of data", TEST_EXAMPLES)
+    test.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    test.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_device_option(test)
+    add_data_options(test)
+
+    predict = command(
+        "predict", commands_model.predict, "predict labels and their probabilities with a model", PREDICT_EXAMPLES
+    )
+    predict.add_argument("model", metavar="MODEL", help=MODEL_HELP)
+    predict.add_argument(
+        "samples",
+        metavar="X",
+        help="the samples: an .npy file, an .npz file with an array x (or xte, or with one array), or a .csv file with "
+        "one sample per line",
+    )
+    add_output_options(
+        predict, "FILE", "the .csv file to write: columns label and p(name) of each class; - writes to the terminal"
+    )
+    add_device_option(predict)
 
     store = command(
         "store",
@@ -149,7 +214,9 @@ def parser() -> Parser:
     )
     store.add_argument("--force", action="store_true", help="overwrite the file if it exists")
 
-    datasets = command("datasets", commands.datasets, "list the data sets and whether their files are present")
+    datasets = command(
+        "datasets", commands.datasets, "list the data sets and whether their files are present", DATASETS_EXAMPLE
+    )
     add_root_option(datasets)
     return top
 

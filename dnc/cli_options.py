@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,20 @@ DEFAULT_WC = 0.1  # where neither accuracy nor cost is all that counts
 CNN_BOUNDS = ("conv_layers", "first_channels", "max_channels")
 MLP_BOUNDS = ("hidden_layers", "nodes")
 TRAINING_BOUNDS = ("lr", "weight_decay", "batch_size")
+
+
+# What the library calls Method, OptimizerName, Transform and Device; it loads torch, which a help text must not.
+METHODS, OPTIMIZERS, TRANSFORMS = ("paper", "fast"), ("bayesian", "sobol", "random"), ("log10", "none")
+DEVICES = ("auto", "cpu", "cuda")
+GRIDS = {
+    "cnn": ("downsample", "batchnorm", "dropout", "shortcuts", "activation"),
+    "mlp": ("dropout", "activation"),
+}
+
+
+def _one_of(choices: Iterable[str]) -> str:
+    """How the help shows what an option may be. The library checks it: its error names the nearest choice."""
+    return "|".join(choices)
 
 
 # ---- data ----------------------------------------------------------------------------------------------
@@ -133,7 +148,7 @@ def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
         penalty = epochs = seed = train_seed = "the search's"
         sizes = dict.fromkeys(sizes)  # None: as in the search
     group = parser.add_argument_group("search")
-    group.add_argument("--penalty", help=f"complexity metric: {', '.join(METRICS)} (default: {penalty})")
+    group.add_argument("--penalty", metavar=_one_of(METRICS), help=f"complexity metric (default: {penalty})")
     group.add_argument("--epochs", type=int, metavar="N", help=f"epochs per training (default: {epochs})")
     for name, text in (
         ("n1", "initial points of stages 1 and 3, each"),
@@ -151,7 +166,7 @@ def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
     group.add_argument(
         "--workers", default="auto", metavar="N", help="worker processes, 0 for none (default: one per core)"
     )
-    group.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    add_device_option(group)
     group.add_argument(
         "--trial-timeout", type=float, metavar="S", help="seconds that a training may take (default: no limit)"
     )
@@ -159,14 +174,25 @@ def add_budget_options(parser: Parser, *, from_search: bool = False) -> None:
     group.add_argument("--quiet", action="store_true", help="show no progress bar")
 
 
+def add_device_option(parser: Parser | argparse._ArgumentGroup) -> None:
+    """What computes."""
+    parser.add_argument("--device", default="auto", metavar=_one_of(DEVICES), help="what computes (default: auto)")
+
+
 def add_method_options(parser: Parser) -> None:
     """How the search proceeds."""
     group = parser.add_argument_group("method")
-    group.add_argument("--optimizer", default="bayesian", help="bayesian, sobol or random (default: bayesian)")
+    group.add_argument(
+        "--optimizer",
+        default="bayesian",
+        metavar=_one_of(OPTIMIZERS),
+        help="what stages 1 and 3 search with; sobol is a grid (default: bayesian)",
+    )
     group.add_argument(
         "--transform",
         default="log10",
-        help="let the Gaussian process model log10 of f (log10) or f itself (none) (default: log10)",
+        metavar=_one_of(TRANSFORMS),
+        help="let the Gaussian process model log10 of f, or f itself (default: log10)",
     )
     group.add_argument("--xi", type=float, default=XI, help=f"exploration of expected improvement (default: {XI:g})")
     group.add_argument(
@@ -174,19 +200,50 @@ def add_method_options(parser: Parser) -> None:
     )
     group.add_argument("--batch", type=int, default=1, metavar="N", help="proposals per step (default: 1)")
     group.add_argument(
-        "--method", default="paper", help="paper, or fast, which skips trainings that cannot win (default: paper)"
+        "--method",
+        default="paper",
+        metavar=_one_of(METHODS),
+        help="fast skips trainings that cannot win (default: paper)",
     )
     group.add_argument(
         "--early-stop", action="store_true", help="end a training once its learning curve is unlikely to win"
     )
-    group.add_argument("--stage2-order", metavar="A,B,…", help="the grids of stage 2 to search, in this order")
-    group.add_argument("--estimate", action="store_true", help="predict how long one search would take, and stop")
+    group.add_argument(
+        "--stage2-order",
+        metavar="A,B,…",
+        help=f"the grids of stage 2 to search, in this order: some of {', '.join(GRIDS['cnn'])} for a CNN, of "
+        f"{', '.join(GRIDS['mlp'])} for an MLP",
+    )
+    group.add_argument(
+        "--estimate",
+        action="store_true",
+        help="predict how long it would take by timing a few networks (up to minutes for large ones), and stop",
+    )
+
+
+# ---- a recorded search ---------------------------------------------------------------------------------
+
+
+def add_search_arguments(parser: Parser, store: str = "store", *, optional: bool = False) -> None:
+    """[STORE] ID, or [STORE] [ID] where the ID is optional; `store` is what the options call the store."""
+    text = f"the trial store (default: {DEFAULT_STORE})"
+    parser.add_argument(store, metavar="STORE", nargs="?", default=DEFAULT_STORE, help=text)
+    text = "the search's ID, or its first characters (see dnc show)"
+    parser.add_argument("id", metavar="ID", nargs="?" if optional else None, help=text)
+
+
+def add_output_options(parser: Parser, metavar: str, text: str) -> None:
+    """What is written."""
+    parser.add_argument("-o", "--output", required=True, metavar=metavar, help=text)
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
 
 
 def add_rescore_options(parser: Parser) -> None:
     """Another objective for recorded trials."""
     parser.add_argument("--wc", type=float, help="rank by another w_c (default: the search's)")
-    parser.add_argument("--penalty", help="rank by another complexity metric (default: the search's)")
+    parser.add_argument(
+        "--penalty", metavar=_one_of(METRICS), help="rank by another complexity metric (default: the search's)"
+    )
 
 
 def search_settings(options: argparse.Namespace) -> SearchSettings:

@@ -7,8 +7,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from dnc.errors import ArgumentError, DncError
@@ -23,13 +24,30 @@ class Parser(argparse.ArgumentParser):
         raise ArgumentError(f"{message} (see {self.prog} --help)")
 
 
-def run_program(name: str, program: Callable[[list[str]], object], argv: Sequence[str] | None = None) -> int:
+class Once(argparse.Action):
+    """Stores a value as argparse does, but refuses a second one: argparse would drop the first without a word."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        if getattr(namespace, self.dest) is not self.default:
+            parser.error(f"{option_string} is given twice: give one at a time")
+        setattr(namespace, self.dest, values)
+
+
+def run_program(
+    name: str,
+    program: Callable[[list[str]], object],
+    argv: Sequence[str] | None = None,
+    flags: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Run a command line and return its exit status; an error becomes one line on stderr.
 
     Args:
         name: the program's name, which begins that line.
         program: called with the arguments; it prints its own output.
         argv: the arguments; None takes those of this process. `--debug` among them adds the traceback of an error.
+        flags: the program's flag for each argument of the library that an error may name, e.g. "root": "--data-root".
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -43,6 +61,7 @@ def run_program(name: str, program: Callable[[list[str]], object], argv: Sequenc
         return OK
     except (KeyboardInterrupt, Exception) as error:
         text, status = describe_error(error)
+        text = with_flags(text, flags)
         if sys.stderr is not None:  # without a console there is none, and `print` would take stdout instead
             if "--debug" in arguments:  # not from the parsed options: parsing may be what failed
                 traceback.print_exception(error)
@@ -77,6 +96,18 @@ def describe_error(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED
     return f"unexpected {type(error).__name__}: {error} (try --debug)", FAILED
+
+
+def with_flags(text: str, flags: Mapping[str, str]) -> str:
+    """A message of the library with the arguments that it names as the flags of a program.
+
+    >>> with_flags("root='x' is no folder: set root= or $DNC_DATA", {"root": "--data-root"})
+    "--data-root='x' is no folder: set --data-root or $DNC_DATA"
+    """
+    for name, flag in flags.items():
+        text = re.sub(rf"(?<![\w-]){re.escape(name)}=(?! )", f"{flag}=", text)
+        text = re.sub(rf"(?<![\w-]){re.escape(name)}= ", f"{flag} ", text)
+    return text
 
 
 def int_or_text(text: str) -> int | str:

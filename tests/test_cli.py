@@ -203,6 +203,23 @@ def test_defaults_are_the_papers() -> None:
     assert (options.wc, options.store, options.penalty or "t_tr") == (0.1, "trials.db", "t_tr")
 
 
+def test_estimate_of_a_sweep_counts_what_is_shared_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def trainings(*argv: str) -> int:
+        code, out, err = run(capsys, argv[0], "digits", *argv[1:], *SMALL, *ALONE, "--estimate")
+        assert (code, err) == (0, "")
+        return int(out.split(" for ")[1].split()[0])
+
+    assert trainings("sweep", "--wcs", "0", "1", "10", "1") == 3 * trainings("search") - 2 * 2  # n1 is 2
+    assert list(Path().iterdir()) == []
+
+
+def test_estimate_says_what_it_is_timing(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "search", "digits", *SMALL, "--workers", "0", "--estimate")
+    assert (code, out.count("\n")) == (0, 1)
+    assert "timing" in err
+    assert "MLP" in err
+
+
 @pytest.mark.parametrize("command", ["search", "sweep", "transfer", "show", "export", "datasets"])
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")

@@ -54,7 +54,13 @@ def test_every_command_shows_its_result_in_any_encoding(encoding: str, monkeypat
     assert "?.db is sound" in dnc("store", "check", "Ω.db")
     assert "copied to ?2.db" in dnc("store", "export", "Ω.db", "Ω2.db")
     assert "digits" in dnc("datasets", "--root", "Ω")
-    for command in ("search", "sweep", "transfer", "show", "export", "store", "datasets"):
+    assert "drawn to ?.pdf" in dnc("plot", "Ω.db", name, "-o", "Ω.pdf")
+    train = ["--data", "Ω.npz", *SMALL[4:6], "--epochs", "1", "--device", "cpu", "--quiet"]
+    assert "Saved in ?model" in dnc("refit", "Ω.db", name, "-o", "Ωmodel", *train)
+    assert "± " in dnc("test", "Ωmodel", "Ω.npz").replace("?", "±")
+    np.save("Ω.npy", x)
+    assert "120 predictions written to ?.csv" in dnc("predict", "Ωmodel", "Ω.npy", "-o", "Ω.csv", "--force")
+    for command in (*"search sweep transfer show plot export refit test predict store datasets".split(),):
         assert f"usage: dnc {command}" in dnc(command, "--help")
     for argv in (["--list"], ["--help"]):
         assert "igure" in shown(reproduce.main, argv, encoding, monkeypatch)

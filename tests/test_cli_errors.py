@@ -71,6 +71,8 @@ USAGE = [
     (["search", "digits", "--unknown"], "--unknown"),
     (["sweep", "digits", "--wcs", "0", "-1"], "wcs[1]=-1"),
     (["sweep", "digits", "--wc", "1"], "--wc"),
+    (["sweep", "digits", "--wcs", "0", "--wcs", "1"], "--wcs is given twice"),
+    (["sweep", "digits", "--wcs", "-1", "--estimate"], "wcs[0]=-1"),
     (["show", "kept.db", "--top", "0"], "--top"),
     (["show", "kept.db", "--wc", "1"], "give its ID"),
     (["show", "kept.db", "", "--wc", "-1"], "wc=-1"),

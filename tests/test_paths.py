@@ -129,6 +129,11 @@ def test_commands_refuse_what_can_be_no_path(bad: str, capsys: pytest.CaptureFix
         (cli.main, ["show", value]),
         (cli.main, ["export", store, "abc", "--csv", value, "--force"]),
         (cli.main, ["export", store, "abc", "--json", value, "--force"]),
+        (cli.main, ["refit", value, "abc", "-o", "new"]),
+        (cli.main, ["refit", store, "abc", "-o", value]),
+        (cli.main, ["plot", store, "abc", "-o", value, "--force"]),
+        (cli.main, ["test", value, "digits"]),
+        (cli.main, ["predict", value, "x.npy", "-o", "new.csv"]),
         (cli.main, ["store", "check", value]),
         (cli.main, ["store", "export", store, value, "--force"]),
         (cli.main, ["datasets", "--root", value]),
@@ -185,9 +190,28 @@ def test_the_home_folder_stands_for_itself_everywhere(
     name = searches(home / "t.db")[0]
     with dnc.open_store("~/t.db") as opened:
         opened.export("~/copy.db")
+    np.save(home / "x.npy", x)
     for argv in (
         ["show", "~/t.db", name],
         ["transfer", "~/t.db", name, "~/mine.npz", "--n1", "1", "--n2", "0", *ALONE, "--store", "~/t.db"],
+        [
+            "refit",
+            "~/t.db",
+            name,
+            "-o",
+            "~/new",
+            "--data",
+            "~/mine.npz",
+            "--epochs",
+            "1",
+            "--device",
+            "cpu",
+            "--quiet",
+            *SMALL[4:6],
+        ],
+        ["test", "~/new", "~/mine.npz"],
+        ["predict", "~/new", "~/x.npy", "-o", "~/p.csv"],
+        ["plot", "~/t.db", name, "-o", "~/p.png"],
         ["export", "~/t.db", name, "--csv", "~/t.csv"],
         ["export", "~/t.db", name, "--json", "~/t.json"],
         ["store", "check", "~/t.db"],
@@ -197,12 +221,15 @@ def test_the_home_folder_stands_for_itself_everywhere(
         assert cli.main(argv) == 0, argv
     for argv in (
         ["--figure", "2", "--out", "~/out"],
-        ["--figure", "2", "--out", "~/new", "--replot", "--records", "~/out"],
+        ["--figure", "2", "--out", "~/replotted", "--replot", "--records", "~/out"],
     ):
         assert reproduce.main(argv) == 0, argv
     capsys.readouterr()
     found = {path.name for path in home.iterdir()}
-    assert found == {"mine.npz", "model", "t.db", "copy.db", "t.csv", "t.json", "t.sql", "out", "new"}
+    assert found == {
+        "mine.npz", "x.npy", "model", "new", "t.db", "copy.db", "t.csv", "p.csv", "p.png", "t.json", "t.sql", "out",
+        "replotted",
+    }  # fmt: skip
     assert not os.listdir()
 
 

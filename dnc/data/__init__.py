@@ -12,6 +12,7 @@ In the order in which one needs them:
     loading       `load_data`, and where the files are
     named_sets    the table of named sets
     readers       idx and `.npz` files
+    samples       samples without labels, to predict with
     cifar         CIFAR's official batches
     plain_pickle  the plain data in a pickle, without unpickling it
     rcv1          how the set is made of Reuters RCV1
@@ -23,5 +24,6 @@ from __future__ import annotations
 from dnc.data.dataset import Augment, Dataset
 from dnc.data.loading import DatasetInfo, data_root, datasets, load_data
 from dnc.data.named_sets import DATASETS
+from dnc.data.samples import read_samples
 
-__all__ = ["DATASETS", "Augment", "Dataset", "DatasetInfo", "data_root", "datasets", "load_data"]
+__all__ = ["DATASETS", "Augment", "Dataset", "DatasetInfo", "data_root", "datasets", "load_data", "read_samples"]

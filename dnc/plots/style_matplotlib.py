@@ -15,6 +15,9 @@ from matplotlib.figure import Figure
 from dnc.plots.palette import FONT_SIZE, FONTS, GRID, INK, MUTED, PAGE, PAPER, SMALL_SIZE
 
 DPI = 200
+UNDATED: Mapping[str, Mapping[str, None]] = MappingProxyType(  # by kind of file: what would change with time or version
+    {"png": {"Software": None}, "pdf": dict.fromkeys(("CreationDate", "Producer", "Creator"))}
+)
 
 RC: Mapping[str, Any] = MappingProxyType(
     {
@@ -80,12 +83,17 @@ def picture(width: float = PAGE, height: float = 3.0) -> Picture:
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.png and `name`.pdf to `folder` and return both paths; the same picture gives the same bytes."""
+    """Write `name`.png and `name`.pdf to `folder` and return both paths."""
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
-    with style():
-        figure.savefig(png, dpi=DPI, metadata={"Software": None})
-        figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    save_as(figure, png, "png")
+    save_as(figure, pdf, "pdf")
     return png, pdf
+
+
+def save_as(figure: Figure, path: Path, kind: str) -> None:
+    """Write a "png" or "pdf" in this style; the same picture gives the same bytes."""
+    with style():
+        figure.savefig(path, format=kind, dpi=DPI if kind == "png" else "figure", metadata=dict(UNDATED[kind]))
 
 
 def wc_label(wc: float) -> str:

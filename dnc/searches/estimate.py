@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dnc.bars import progress_bar
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
 from dnc.bayesopt.optimizer import N1, N2, N3
-from dnc.card import Card, HasCard
+from dnc.card import Card, HasCard, clipped
 from dnc.config import Config
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError
@@ -35,6 +36,7 @@ from dnc.space import Space
 
 PROBES = 4  # configs timed for each of stages 1 and 3
 EVALUATION = 1 / 3  # forward without backward, per sample
+LONG = 48 * 3600  # seconds from which people count in days
 TIMING_SECONDS = 0.4  # a timing's blocks with their reference and warm-up
 
 
@@ -48,6 +50,7 @@ class Estimate(HasCard):
         low, high: the same if every config were as cheap, or as expensive, as the probes' extremes.
         per_training: predicted seconds of one training, the mean over the probes.
         workers: worker processes assumed.
+        searches: how many searches it is for, e.g. those of a sweep.
 
     >>> print(Estimate(trainings=65, seconds=500.0, low=300.0, high=900.0, per_training=14.0, workers=2))
     about 8 min 20 s (5 min 0 s to 15 min 0 s) for 65 trainings of about 14 s each, 2 at a time where possible
@@ -59,6 +62,7 @@ class Estimate(HasCard):
     high: float
     per_training: float
     workers: int
+    searches: int = 1
 
     def _card(self) -> Card:
         low, high = duration(self.low), duration(self.high)
@@ -69,12 +73,15 @@ class Estimate(HasCard):
             ("one training", f"about {duration(self.per_training)}"),
             ("at a time", f"{max(1, self.workers)} where possible"),
         )
-        return Card("estimate of a search", facts=facts)
+        title = "estimate of a search" if self.searches == 1 else f"estimate of {self.searches} searches"
+        return Card(title, facts=facts)
 
     def __str__(self) -> str:
+        searches = f" in {self.searches} searches" if self.searches > 1 else ""
         return (
             f"about {duration(self.seconds)} ({duration(self.low)} to {duration(self.high)}) for {self.trainings} "
-            f"trainings of about {duration(self.per_training)} each, {max(1, self.workers)} at a time where possible"
+            f"trainings{searches} of about {duration(self.per_training)} each, {max(1, self.workers)} at a time where "
+            "possible"
         )
 
 
@@ -123,10 +130,32 @@ def estimate(
     return estimate_search(data, space, settings, resources)
 
 
-def estimate_search(data: Dataset, space: Space, settings: SearchSettings, resources: Resources) -> Estimate:
+def estimate_search(
+    data: Dataset, space: Space, settings: SearchSettings, resources: Resources, *, progress: bool = False
+) -> Estimate:
     """What `estimate` does, with its keywords packed."""
     with open_study(data, space, settings, resources) as (study, evaluator, _):
-        return probe(study, evaluator).estimate(settings.n1, settings.n2)
+        return probe(study, evaluator, progress).estimate(settings.n1, settings.n2)
+
+
+def estimate_sweep(
+    data: Dataset,
+    space: Space,
+    n_wcs: int,
+    settings: SearchSettings,
+    resources: Resources,
+    *,
+    share_history: bool = False,
+    progress: bool = False,
+) -> Estimate:
+    """The time of a sweep over `n_wcs` different w_c. What all its searches share is counted once.
+
+    They share what they propose before they know any f: stage 1's initial points, and with Sobol or random search all
+    of stage 1. What else they may have in common, only the searches themselves can tell.
+    """
+    with open_study(data, space, settings, resources) as (study, evaluator, _):
+        probes = probe(study, evaluator, progress)
+        return probes.estimate(settings.n1, settings.n2, n_wcs, one_by_one=share_history)
 
 
 @dataclass(frozen=True)
@@ -137,7 +166,8 @@ class Probes:
         stage1, stage3: seconds of each probe's training and timing, shape (PROBES,).
         grid: steps of stage 2.
         workers: worker processes.
-        at_a_time: BO proposals that are trained at a time.
+        at_a_time: BO proposals that are trained at a time; 0 where nothing is proposed by what was found before, as in
+            Sobol and random search.
     """
 
     stage1: NDArray[np.float64]
@@ -146,37 +176,66 @@ class Probes:
     workers: int
     at_a_time: int
 
-    def estimate(self, n1: int, n2: int) -> Estimate:
-        """The estimate of a search with n1 initial points and n2 steps."""
+    def estimate(self, n1: int, n2: int, searches: int = 1, *, one_by_one: bool = False) -> Estimate:
+        """The estimate of searches with n1 initial points and n2 steps that differ in w_c alone.
+
+        Args:
+            n1, n2: of each search.
+            searches: how many of them.
+            one_by_one: they follow one another; otherwise they run side by side, as workers are free.
+        """
         parallel = max(1, self.workers)
-        steps = n2 / self.at_a_time  # BO steps follow one another, initial points and grids need not
+        # BO steps follow one another, initial points and grids need not
+        initial, steps = (n1, n2 / self.at_a_time) if self.at_a_time else (n1 + n2, 0.0)
+        trainings = 2 * (n1 + n2) + self.grid
 
         def total(stage1: float, stage3: float) -> float:
-            return stage1 * (n1 / parallel + steps + self.grid / parallel) + stage3 * (n1 / parallel + steps)
+            free = stage1 * (initial + self.grid) + stage3 * initial  # of one search, in seconds of one worker
+            chained = steps * (stage1 + stage3)
+            alone = free / parallel + chained
+            shared = stage1 * initial
+            if one_by_one:
+                return searches * alone - (searches - 1) * shared / parallel
+            work = searches * (free + n2 * (stage1 + stage3) * (self.at_a_time > 0)) - (searches - 1) * shared
+            return max(alone, work / parallel)
 
         return Estimate(
-            trainings=2 * (n1 + n2) + self.grid,
+            trainings=searches * trainings - (searches - 1) * initial,
             seconds=total(self.stage1.mean(), self.stage3.mean()),
             low=total(self.stage1.min(), self.stage3.min()),
             high=total(self.stage1.max(), self.stage3.max()),
             per_training=float(np.concatenate([self.stage1, self.stage3]).mean()),
             workers=self.workers,
+            searches=searches,
         )
 
 
-def probe(study: Study, evaluator: Evaluator) -> Probes:
-    """Time random configs of a study, or look their times up."""
+def probe(study: Study, evaluator: Evaluator, progress: bool = False) -> Probes:
+    """Time random configs of a study, or look their times up; with a bar on stderr where that is wanted."""
     setup = evaluator.setup
     share = 1 + EVALUATION * setup.data.n_val / setup.data.n_train  # validation follows each epoch
+    configs1, configs3 = _probes(study)
+    bar = progress_bar(len(configs1) + len(configs3), "config", label="timing") if progress else None
 
     def seconds(configs: list[Config]) -> NDArray[np.float64]:
-        times = [evaluator.complexity.t_tr(config) for config in configs]
+        times = []
+        for config in configs:
+            if bar is not None:
+                bar.set_postfix_str(f"{clipped(str(config.arch), 40)}, batch {config.training.batch_size}")
+            times.append(evaluator.complexity.t_tr(config))
+            if bar is not None:
+                bar.update(1)
         return np.array(times) * share * setup.epochs + TIMING_SECONDS
 
-    configs1, configs3 = _probes(study)
+    try:
+        stage1, stage3 = seconds(configs1), seconds(configs3)
+    finally:
+        if bar is not None:
+            bar.close()
     grid, workers = grid_steps(study.space, arch=configs1[0].arch), evaluator.workers.count
-    at_a_time = min(max(1, workers), study.settings.batch)
-    return Probes(seconds(configs1), seconds(configs3), grid, workers, at_a_time)
+    learns = study.settings.optimizer == "bayesian"
+    at_a_time = min(max(1, workers), study.settings.batch) if learns else 0
+    return Probes(stage1, stage3, grid, workers, at_a_time)
 
 
 def _probes(study: Study) -> tuple[list[Config], list[Config]]:
@@ -188,13 +247,13 @@ def _probes(study: Study) -> tuple[list[Config], list[Config]]:
     return [study.preset(arch) for arch in archs], [Config(a, t) for a, t in zip(archs, sampled, strict=True)]
 
 
-def shrink_to_fit(study: Study, evaluator: Evaluator, seconds: float) -> SearchSettings:
+def shrink_to_fit(study: Study, evaluator: Evaluator, seconds: float, progress: bool = False) -> SearchSettings:
     """The settings with the largest (n1, n2), in the given proportion, whose predicted time fits into `seconds`.
 
     Raises:
         ArgumentError: not even one initial point and no step fits.
     """
-    whole, probes = study.settings, probe(study, evaluator)
+    whole, probes = study.settings, probe(study, evaluator, progress)
     sizes = [(max(1, whole.n1 * percent // 100), whole.n2 * percent // 100) for percent in range(100, 0, -5)]
     for n1, n2 in [*sizes, (1, 0)]:
         if probes.estimate(n1, n2).seconds <= seconds:
@@ -207,7 +266,11 @@ def shrink_to_fit(study: Study, evaluator: Evaluator, seconds: float) -> SearchS
 
 
 def duration(seconds: float) -> str:
-    """Seconds as text for people: '0.4 s', '12 s', '3 min 20 s', '2 h 5 min'."""
+    """Seconds as text for people.
+
+    >>> [duration(seconds) for seconds in (0.4, 12, 200, 7500, 47.9 * 3600, 52 * 3600)]
+    ['0.4 s', '12 s', '3 min 20 s', '2 h 5 min', '47 h 54 min', '2 days 4 h']
+    """
     if not math.isfinite(seconds):
         return "an unknown time"
     if seconds < 10:
@@ -217,4 +280,7 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < LONG:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    hours = round(whole / 3600)
+    return f"{hours // 24} days {hours % 24} h"

@@ -157,7 +157,7 @@ def run_search(
     stopped = (stop or threading.Event()).is_set
     with open_study(data, space, settings, resources, history=history, stopped=stopped) as (study, evaluator, store):
         if seconds is not None:
-            study = replace(study, settings=shrink_to_fit(study, evaluator, seconds))
+            study = replace(study, settings=shrink_to_fit(study, evaluator, seconds, progress is True))
         recording = Recording(study, evaluator.setup, store, data, architecture)
         study = replace(study, observer=recording)  # every visit is kept as soon as its trial is decided
         status = SearchStatus.FAILED  # unless it gets further, or is stopped

@@ -199,6 +199,17 @@ def pack(arguments: Mapping[str, Any]) -> tuple[SearchSettings, Resources]:
     return SearchSettings(**settings), Resources(**resources)
 
 
+def distinct_wcs(wcs: object) -> list[float]:
+    """The w_c of a sweep, each once.
+
+    Raises:
+        ArgumentError: not a list of numbers >= 0.
+    """
+    if not isinstance(wcs, Sequence) or not wcs:
+        raise ArgumentError(f"wcs={short_repr(wcs)} is not allowed: give a list of numbers >= 0")
+    return list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
+
+
 def check_bool(name: str, value: object) -> bool:
     """Return `value` if it is True or False.
 

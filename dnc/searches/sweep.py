@@ -12,7 +12,6 @@ from dnc.bayesopt.gp import NOISE
 from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.card import Card, HasCard
 from dnc.data.dataset import Dataset
-from dnc.errors import ArgumentError, check_float, short_repr
 from dnc.searches.cards import sweep_card
 from dnc.searches.opening import open_study
 from dnc.searches.parallel import MultiProgress, run_all
@@ -28,6 +27,7 @@ from dnc.searches.settings import (
     StoreLike,
     Transform,
     WorkersLike,
+    distinct_wcs,
     pack,
 )
 from dnc.searches.stages import grid_steps
@@ -189,9 +189,7 @@ def run_sweep(
     stop: threading.Event | None = None,
 ) -> Sweep:
     """What `sweep` does, with its keywords packed; the w_c of the settings is replaced by each of `wcs`."""
-    if not isinstance(wcs, Sequence) or not wcs:
-        raise ArgumentError(f"wcs={short_repr(wcs)} is not allowed: give a list of numbers >= 0")
-    distinct = list(dict.fromkeys(check_float(f"wcs[{i}]", wc, 0) for i, wc in enumerate(wcs)))
+    distinct = distinct_wcs(wcs)
     stop = stop or threading.Event()
     with open_study(data, space, settings, resources, stopped=stop.is_set) as (study, evaluator, open_store):
         steps = 2 * (settings.n1 + settings.n2) + grid_steps(space, settings.stage2_order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,18 @@ def test_list_shows_everything_with_status_and_time(capsys: pytest.CaptureFixtur
     assert any(line.startswith("Table 3") and "planned" in line for line in out.splitlines())
 
 
+def test_list_needs_no_packages() -> None:
+    code = (
+        "import sys;"
+        "sys.modules.update(dict.fromkeys(('torch', 'pandas', 'matplotlib', 'plotly', 'scipy')));"  # cannot be imported
+        "import reproduce; sys.exit(reproduce.main(['--list']))"
+    )
+    root = Path(reproduce.__file__).parent
+    listing = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=False)
+    assert (listing.returncode, listing.stderr) == (0, "")
+    assert "Figure 7" in listing.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -102,6 +115,12 @@ def test_list_shows_everything_with_status_and_time(capsys: pytest.CaptureFixtur
         (["--figure", "7", "--workers", "many"], "workers='many' is not allowed"),
         (["--figure", "7", "--device", "tpu"], "device='tpu' is unknown"),
         (["--figure", "7", "--data-root", "nowhere"], "data-root='nowhere' is not a folder"),
+        (["--figure", "2", "--figure", "7"], "--figure is given twice: give one at a time"),
+        (["--table", "2", "--table", "2"], "--table is given twice: give one at a time"),
+        (["--figure", "9"], "--figure='9' is unknown"),
+        (["--figure", "7", "--seed", "-1"], "--seed=-1 is not allowed"),
+        (["--figure", "7", "--device", "tpu"], "--device='tpu' is unknown"),
+        (["--figure", "7", "--data-root", "nowhere"], ": --data-root='nowhere' is not a folder"),
         (["--figure", "7", "--estimate", "--replot"], "exclude each other"),
         (["--figure", "7", "--wrong"], "unrecognized arguments: --wrong"),
         (["--fig", "7"], "unrecognized arguments"),
@@ -148,6 +167,8 @@ def test_data_that_is_not_there(
     status, _, err = call(capsys, "--figure", "7", "--scale", "small", "--data-root", str(root), "--out", str(out))
     assert status == FAILED
     assert "fmnist is not under" in err
+    assert "or set --data-root or $DNC_DATA" in err
+    assert " root=" not in err  # of the library
     assert "--scale smoke" in err
     assert err.count("\n") == 1
     assert not out.exists()

@@ -32,8 +32,11 @@ TOP = {
     "__init__": "bayesopt space data networks models workers plots searches widgets",
     "terminal": "",
     "cli_options": "terminal bayesopt space data searches",
-    "commands": "__init__ cli_options space data searches",
-    "cli": "__init__ terminal cli_options commands",
+    "cli_records": "searches",
+    "commands": "cli_options cli_records data searches",
+    "commands_record": "__init__ cli_options cli_records plots searches",
+    "commands_model": "__init__ cli_options cli_records data searches",
+    "cli": "__init__ terminal cli_options commands commands_record commands_model",
     "__main__": "cli",
 }
 MAY_IMPORT = {
