@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.card import Card, HasCard
 from dnc.config import Architecture, Config
-from dnc.errors import ArgumentError, SearchError, short_repr
+from dnc.errors import ArgumentError, SearchError, check_int, short_repr
 from dnc.evaluation.injected import unmeasured
 from dnc.objective import Objective
 from dnc.searches.cards import search_card
@@ -73,8 +73,12 @@ class StageResult(HasCard):
         return (*self.earlier, *self.visits)
 
     def top(self, n: int) -> list[Visit]:
-        """The n best distinct configs of this stage's own steps, best first."""
-        return best_visits(self.visits, self.objective)[:n]
+        """The n best distinct configs of this stage's own steps, best first.
+
+        Raises:
+            ArgumentError: n is no whole number >= 1.
+        """
+        return best_visits(self.visits, self.objective)[: check_int("n", n, 1)]
 
     def _card(self) -> Card:
         card = search_card(f"stage {self.stage}", self.visits, self.objective, self.best.trial, None)
