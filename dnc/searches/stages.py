@@ -11,6 +11,7 @@ are for users; a whole search calls `search_architecture`, `refine_architecture`
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -164,7 +165,7 @@ def search_architecture(study: Study) -> StageResult:
     """Stage 1 (Sec. 2.2): BO over depth and widths."""
     started, space, objective = time.perf_counter(), study.space, study.objective
     optimizer, told = study.optimizer(space.stage1()), list[Trial]()
-    for trial in _usable(study.history):
+    for trial in _usable(study.history, objective):
         arch = trial.config.arch
         # only what stage 1 itself could propose: with its presets, not a variant that stage 2 tried
         if belongs(arch, study.space) and trial.config == study.preset(space.preset(arch.widths)):
@@ -191,7 +192,7 @@ def refine_architecture(study: Study, previous: StageResult) -> StageResult:
 def search_training(study: Study, previous: StageResult) -> StageResult:
     """Stage 3 (Sec. 2.1): BO over the training hyperparameters of the architecture found."""
     started, objective, arch = time.perf_counter(), study.objective, previous.best.trial.config.arch
-    optimizer, told = study.optimizer(study.space.stage3(max_batch=study.max_batch)), _usable(study.history)
+    optimizer, told = study.optimizer(study.space.stage3(max_batch=study.max_batch)), _usable(study.history, objective)
     same_arch = [trial for trial in told if trial.config.arch == arch]
     tuned = [trial for trial in told if _is_tuned(study, trial.config)]
     for trial in same_arch:
@@ -258,9 +259,9 @@ def _check_arguments(problem: object, space: Space, previous: object = NOTHING) 
         )
 
 
-def _usable(history: Sequence[Trial]) -> list[Trial]:
-    """Trials that say something of f: trained to the end, or failed."""
-    return [trial for trial in history if trial.status not in (TrialStatus.PRUNED, TrialStatus.ENDED)]
+def _usable(history: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """Trials that say something of f: failed, or trained to the end and with the complexity that f needs."""
+    return [t for t in history if t.status == TrialStatus.FAILED or math.isfinite(objective.of(t))]
 
 
 def _best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -279,7 +280,7 @@ def _is_tuned(study: Study, config: Config) -> bool:
 
 def _without_particulars(reason: str) -> str:
     """A reason without its numbers, so that like ones are counted together."""
-    return reason.split(" in epoch")[0].split(":")[0]
+    return reason.split(" in epoch")[0].split(":")[0] or "no complexity"
 
 
 def _conclude(
