@@ -291,9 +291,12 @@ def _lists_to_tuples(value: Any) -> Any:
 
 
 def _sequence(name: str, value: object) -> Sequence[Any]:
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+    try:
+        items = None if isinstance(value, (str, bytes)) else tuple(value)  # type: ignore[arg-type]
+    except TypeError:
+        items = None
+    if items is None:
         raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give a tuple of numbers")
-    items = tuple(value)  # type: ignore[arg-type]
     if len(items) > MAX_LAYERS:
         raise ArgumentError(f"{name} has {len(items)} entries: at most {MAX_LAYERS} layers are allowed")
     return items

@@ -10,6 +10,8 @@ import math
 import numbers
 from collections.abc import Iterable
 
+MAX_INT = 2**63 - 1  # what stores, arrays and tensors can hold
+
 
 class DncError(Exception):
     """Base of every error that `dnc` raises on purpose; its text is one line for the user.
@@ -65,7 +67,12 @@ def short_repr(value: object, limit: int = 60) -> str:
     >>> short_repr(list(range(100)), limit=20)
     '[0, 1, 2, 3, 4, 5, …'
     """
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except (
+        Exception
+    ):  # Python does not print whole numbers of thousands of digits; others' classes may fail at anything
+        text = f"<{type(value).__name__} that cannot be printed>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -89,11 +96,24 @@ def check_int(name: str, value: object, low: int, high: int | None = None) -> in
     Raises:
         ArgumentError: `value` is not a whole number, or outside the range.
     """
-    allowed = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
-    whole = isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer()
-    if not whole or int(value) < low or (high is not None and int(value) > high):  # type: ignore[call-overload]
-        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give {allowed}")
-    return int(value)  # type: ignore[call-overload]
+    number = _whole_number(value)
+    most = MAX_INT if high is None else high
+    if number is not None and low <= number <= most:
+        return number
+    open_ended = high is None and (number is None or number < low)
+    allowed = f"a whole number of at least {low}" if open_ended else f"a whole number from {low} to {most}"
+    raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give {allowed}")
+
+
+def _whole_number(value: object) -> int | None:
+    """The whole number that a value is, exactly; None if it is none."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    try:
+        number = int(value)  # type: ignore[call-overload]
+    except (ValueError, OverflowError):  # NaN, infinity
+        return None
+    return number if number == value else None
 
 
 def check_float(
@@ -111,14 +131,25 @@ def check_float(
         ArgumentError: `value` is not a finite number, or outside the bounds.
     """
     left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
-        number = float(value) + 0.0  # -0.0 becomes 0.0: equal numbers have one JSON text
-        if (low < number if open_low else low <= number) and (number < high if open_high else number <= high):
-            return number
+    number = _finite_number(value)
+    excluded = [bound for bound, is_open in ((low, open_low), (high, open_high)) if is_open]
+    if number is not None and low <= number <= high and number not in excluded:
+        return number
     allowed = (
         "a finite number" if math.isinf(low) and math.isinf(high) else f"a number in {left}{low:g}, {high:g}{right}"
     )
     raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give {allowed}")
+
+
+def _finite_number(value: object) -> float | None:
+    """The finite float that a value is; None if it is none, or beyond the floats."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value) + 0.0  # -0.0 becomes 0.0: equal numbers have one JSON text
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def check_bounds(name: str, value: object, low: int, high: int | None = None) -> tuple[int, int]:

@@ -160,16 +160,12 @@ class Trial:
         return fitted([f"<Trial {self.status}{reason}: {self.config}; {measured}>"])
 
     def complexity(self, penalty: str) -> float:
-        """The complexity metric `penalty`: "t_tr" (seconds), "n_params", or a registered one.
-
-        Raises:
-            KeyError: the trial carries no such metric.
-        """
+        """The complexity metric `penalty`: "t_tr" (seconds), "n_params", or a registered one; NaN if not measured."""
         if penalty == "t_tr":
             return self.t_tr
         if penalty == "n_params":
             return float(self.n_params)
-        return float(self.metrics[penalty])
+        return float(self.metrics.get(penalty, math.nan))
 
 
 @dataclass(frozen=True, repr=False)

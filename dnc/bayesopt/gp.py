@@ -54,7 +54,7 @@ class GaussianProcess:
     def __init__(self, kernel: Kernel, noise: float = NOISE, mean: float | str = "mean") -> None:
         self.kernel = kernel
         self.noise = check_float("noise", noise, 0)
-        if mean != "mean" and isinstance(mean, str):
+        if isinstance(mean, str) and mean != "mean":
             raise ArgumentError(f"mean={short_repr(mean)} is unknown: give 'mean' or a number")
         self.mean = "mean" if isinstance(mean, str) else check_float("mean", mean)
         self.fit([], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +42,19 @@ class Augment:
         object.__setattr__(self, "pad", check_int("pad", self.pad, 0, 1000))
         if not isinstance(self.flip, bool):
             raise ArgumentError(f"flip={short_repr(self.flip)} is not allowed: give True or False")
-        if len(self.mean) != len(self.std):
-            raise ArgumentError(f"mean and std have {len(self.mean)} and {len(self.std)} entries: give one per channel")
-        object.__setattr__(self, "mean", tuple(check_float("mean", v) for v in self.mean))
-        object.__setattr__(self, "std", tuple(check_float("std", v, 0, open_low=True) for v in self.std))
+        mean = tuple(check_float("mean", v) for v in _per_channel("mean", self.mean))
+        std = tuple(check_float("std", v, 0, open_low=True) for v in _per_channel("std", self.std))
+        if len(mean) != len(std):
+            raise ArgumentError(f"mean and std have {len(mean)} and {len(std)} entries: give one per channel")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "std", std)
+
+
+def _per_channel(name: str, value: object) -> tuple[Any, ...]:
+    try:
+        return tuple(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise ArgumentError(f"{name}={short_repr(value)} is not allowed: give one number per channel") from None
 
 
 def complete(augment: bool | Augment, flip: bool, x: np.ndarray) -> Augment | None:

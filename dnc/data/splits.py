@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dnc.errors import ArgumentError, DataError, check_float, check_int
+from dnc.errors import ArgumentError, DataError, check_float, check_int, short_repr
 
 
 def sample_order(y: np.ndarray, seed: int, stratify: bool = True) -> np.ndarray:
@@ -79,6 +79,6 @@ def subset(y: np.ndarray, name: str, size: int | None, seed: int, stratify: bool
         return slice(None)
     if len(y) == 0:
         raise ArgumentError(
-            f"{name}={size} is not allowed: the data has no such samples; leave {name} out or give some"
+            f"{name}={short_repr(size)} is not allowed: the data has no such samples; leave {name} out or give some"
         )
     return sample_order(y, seed, stratify)[: check_int(name, size, 1, len(y))]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dnc.config import Config, content_hash
 from dnc.environment import arithmetic
-from dnc.errors import SearchError
+from dnc.errors import SearchError, short_repr
 from dnc.evaluation.setup import TrainingSetup
 from dnc.networks.build import build
 from dnc.networks.params import count_params
@@ -19,7 +19,7 @@ from dnc.store.rows import TrialStore
 from dnc.training.clock import Calibration, Timing
 from dnc.training.engine import Engine, machine_id
 from dnc.trial import Reading
-from dnc.workers.jobs import ClockJob, Failure, Job, TimeJob, has_died
+from dnc.workers.jobs import ClockJob, Failure, Job, TimeJob, failure_reason, has_died
 from dnc.workers.pool import Workers
 
 TIMING_SECONDS = 30.0  # a timing may take so long whatever `trial_timeout` is
@@ -164,7 +164,7 @@ class ComplexityMeter:
         """The penalty's value by its name where it is a registered metric; else empty.
 
         Raises:
-            SearchError: its function gave no finite number >= 0.
+            SearchError: its function failed, or gave no finite number >= 0.
         """
         metric, data = METRICS[self.penalty], self.setup.data
         if metric.compute is None:
@@ -181,10 +181,17 @@ class ComplexityMeter:
         key = content_hash(subject)
         value = self.store.metric(key)
         if value is None:
-            value = float(metric.compute(_Subject(config, data.input_shape, data.n_classes, data.n_train)))
+            try:
+                given = metric.compute(_Subject(config, data.input_shape, data.n_classes, data.n_train))
+            except Exception as error:
+                raise SearchError(f"metric {metric.name!r} failed for {config} ({failure_reason(error)})") from error
+            try:
+                value = float(given)
+            except (TypeError, ValueError, OverflowError, RuntimeError):  # the last one of tensors
+                value = math.nan
             if not (math.isfinite(value) and value >= 0):
                 raise SearchError(
-                    f"metric {metric.name!r} gave {value!r} for {config}: it must be a finite number >= 0"
+                    f"metric {metric.name!r} gave {short_repr(given)} for {config}: it must be a finite number >= 0"
                 )
             value = self.store.add_metric(key, metric.name, subject, value)
         return {metric.name: value}

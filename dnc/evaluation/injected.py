@@ -54,12 +54,19 @@ class InjectedEvaluator:
         """See `Evaluation`; limits are of no use, as nothing is trained.
 
         Raises:
-            ArgumentError: the function gave something else than a trial of the config it was given.
+            ArgumentError: the function gave something else than a trial of the config it was given, or one that did
+                not fail without the penalty.
         """
         for plan in planned:
             if self.stopped():
                 raise KeyboardInterrupt
-            yield _checked("evaluate", plan.config, self.evaluate(plan.config))
+            trial = _checked("evaluate", plan.config, self.evaluate(plan.config))
+            if trial.ok and self.penalty not in ("t_tr", "n_params", *trial.metrics):
+                raise ArgumentError(
+                    f"evaluate(config) gave a trial of {trial.config} without the penalty {self.penalty!r}: give it in "
+                    f"metrics={{{self.penalty!r}: …}}"
+                )
+            yield trial
 
 
 def unmeasured(config: Config) -> Trial:

@@ -40,7 +40,7 @@ def train_final(
         ArgumentError: a bad argument.
         TrainingFailed: the loss is not finite, or there is not enough memory.
     """
-    check_int("epochs", epochs, 1)
+    epochs, seed = check_int("epochs", epochs, 1), check_int("seed", seed, 0)
     engine = engine_for(config, device)
     final_data = (data.flatten() if isinstance(config.arch, MLP) else data).final()
     bar = progress_bar(epochs, "epoch", label="final training") if progress else None

@@ -194,8 +194,13 @@ class SearchResult(HasCard):
         return tradeoff(self, wc=wc, penalty=penalty, backend=backend)
 
     def top(self, n: int = 10, stage: int | None = None) -> list[Best]:
-        """The n best trials (of one stage), best first."""
-        visits = [v for v in self.visits if stage is None or v.stage == stage]
+        """The n best trials (of one stage), best first.
+
+        Raises:
+            ArgumentError: n is no whole number >= 1, or stage is not 1, 2 or 3.
+        """
+        only = None if stage is None else check_int("stage", stage, 1, 3)
+        visits = [v for v in self.visits if only is None or v.stage == only]
         return [self._as_best(v) for v in best_visits(visits, self.objective)[: check_int("n", n, 1)]]
 
     def refit(

@@ -11,6 +11,7 @@ are for users; a whole search calls `search_architecture`, `refine_architecture`
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.card import Card, HasCard
 from dnc.config import Architecture, Config
-from dnc.errors import ArgumentError, SearchError, short_repr
+from dnc.errors import ArgumentError, SearchError, check_int, short_repr
 from dnc.evaluation.injected import unmeasured
 from dnc.objective import Objective
 from dnc.searches.cards import search_card
@@ -74,8 +75,12 @@ class StageResult(HasCard):
         return (*self.earlier, *self.visits)
 
     def top(self, n: int) -> list[Visit]:
-        """The n best distinct configs of this stage's own steps, best first."""
-        return best_visits(self.visits, self.objective)[:n]
+        """The n best distinct configs of this stage's own steps, best first.
+
+        Raises:
+            ArgumentError: n is no whole number >= 1.
+        """
+        return best_visits(self.visits, self.objective)[: check_int("n", n, 1)]
 
     def _card(self) -> Card:
         card = search_card(f"stage {self.stage}", self.visits, self.objective, self.best.trial, None)
@@ -161,7 +166,7 @@ def search_architecture(study: Study) -> StageResult:
     """Stage 1 (Sec. 2.2): BO over depth and widths."""
     started, space, objective = time.perf_counter(), study.space, study.objective
     optimizer, told = study.optimizer(space.stage1()), list[Trial]()
-    for trial in _usable(study.history):
+    for trial in _usable(study.history, objective):
         arch = trial.config.arch
         # only what stage 1 itself could propose: with its presets, not a variant that stage 2 tried
         if belongs(arch, study.space) and trial.config == study.preset(space.preset(arch.widths)):
@@ -188,7 +193,7 @@ def refine_architecture(study: Study, previous: StageResult) -> StageResult:
 def search_training(study: Study, previous: StageResult) -> StageResult:
     """Stage 3 (Sec. 2.1): BO over the training hyperparameters of the architecture found."""
     started, objective, arch = time.perf_counter(), study.objective, previous.best.trial.config.arch
-    optimizer, told = study.optimizer(study.space.stage3(max_batch=study.max_batch)), _usable(study.history)
+    optimizer, told = study.optimizer(study.space.stage3(max_batch=study.max_batch)), _usable(study.history, objective)
     same_arch = [trial for trial in told if trial.config.arch == arch]
     tuned = [trial for trial in told if _is_tuned(study, trial.config)]
     for trial in same_arch:
@@ -256,9 +261,9 @@ def _check_arguments(problem: object, space: Space, previous: object = NOTHING) 
         )
 
 
-def _usable(history: Sequence[Trial]) -> list[Trial]:
-    """Trials that say something of f: trained to the end, or failed."""
-    return [trial for trial in history if trial.status not in (TrialStatus.PRUNED, TrialStatus.ENDED)]
+def _usable(history: Sequence[Trial], objective: Objective) -> list[Trial]:
+    """Trials that say something of f: failed, or trained to the end and with the complexity that f needs."""
+    return [t for t in history if t.status == TrialStatus.FAILED or math.isfinite(objective.of(t))]
 
 
 def _best(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -277,7 +282,7 @@ def _is_tuned(study: Study, config: Config) -> bool:
 
 def _without_particulars(reason: str) -> str:
     """A reason without its numbers, so that like ones are counted together."""
-    return reason.split(" in epoch")[0].split(":")[0]
+    return reason.split(" in epoch")[0].split(":")[0] or "no complexity"
 
 
 def _conclude(

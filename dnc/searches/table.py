@@ -60,23 +60,23 @@ class TrialTable:
         return {}
 
     def complexity(self, penalty: str) -> NDArray[np.float64]:
-        """The metric of each trial, shape (n,).
+        """The metric of each trial, shape (n,); NaN where it was not measured.
 
         Raises:
-            ArgumentError: the trials carry no such metric.
+            ArgumentError: a trial that did not fail carries no such metric.
         """
+        if not self._has(penalty):
+            recorded = ", ".join(repr(name) for name in METRICS if self._has(name))
+            raise ArgumentError(
+                f"penalty={penalty!r} was not recorded with these trials: choose one of {recorded}, or search again "
+                f"with penalty={penalty!r}"
+            )
         if penalty not in self._columns:
-            try:
-                self._columns[penalty] = np.array([v.trial.complexity(penalty) for v in self.visits], dtype=float)
-            except KeyError:
-                recorded = [
-                    m for m in METRICS if m in ("t_tr", "n_params") or all(m in v.trial.metrics for v in self.visits)
-                ]
-                raise ArgumentError(
-                    f"penalty={penalty!r} was not recorded with these trials: choose one of "
-                    f"{', '.join(map(repr, recorded))}, or search again with penalty={penalty!r}"
-                ) from None
+            self._columns[penalty] = np.array([v.trial.complexity(penalty) for v in self.visits], dtype=float)
         return self._columns[penalty]
+
+    def _has(self, penalty: str) -> bool:
+        return penalty in ("t_tr", "n_params") or all(penalty in v.trial.metrics for v in self.visits if v.trial.ok)
 
     def f(self, objective: Objective) -> NDArray[np.float64]:
         """f of each trial, shape (n,); NaN for failed trials."""
@@ -134,11 +134,11 @@ class TrialTable:
 
 
 def best_visits(visits: Sequence[Visit], objective: Objective) -> list[Visit]:
-    """Visits in order of f (ties: cheaper, then earlier first), failed ones left out, each config once."""
+    """Visits in order of f (ties: cheaper, then earlier first), each config once; those without an f are left out."""
     f = [objective.of(v.trial) for v in visits]
     complexity = [v.trial.complexity(objective.penalty) for v in visits]
     first: dict[Config, Visit] = {}
     for i in rank(f, complexity):
-        if visits[i].trial.ok:
+        if math.isfinite(f[i]):
             first.setdefault(visits[i].trial.config, visits[i])
     return list(first.values())

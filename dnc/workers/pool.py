@@ -17,12 +17,13 @@ from multiprocessing import current_process
 from multiprocessing.connection import wait
 
 from dnc.data.dataset import Dataset
-from dnc.errors import ArgumentError, SearchError, check_int, short_repr
+from dnc.errors import ArgumentError, SearchError, check_float, check_int, short_repr
 from dnc.workers.cores import is_pool_member, usable_cores
 from dnc.workers.jobs import DIED, TIME_LIMIT, Answer, Failure, Job, failure_reason, run_job
 from dnc.workers.process import Task, WorkerProcess
 
 POLL_SECONDS = 0.1  # how soon a stop request is noticed
+MAX_WORKERS = 1024
 MAX_FAILED_STARTS = 3  # workers in a row that may die before they have started
 
 
@@ -34,14 +35,14 @@ def count_workers(workers: int | str, device: str) -> int:
     Raises:
         ArgumentError: neither a whole number >= 0 nor "auto".
     """
-    if workers == "auto":
+    if isinstance(workers, str) and workers == "auto":
         if device != "cpu":
             return 0  # one GPU trains one network at a time
         cores = 1 if is_pool_member() else usable_cores()
         return cores if cores > 1 else 0
     if isinstance(workers, str):
         raise ArgumentError(f'workers={short_repr(workers)} is not allowed: give a whole number >= 0 or "auto"')
-    return check_int("workers", workers, 0, 1024)
+    return check_int("workers", workers, 0, MAX_WORKERS)
 
 
 class Workers:
@@ -66,7 +67,7 @@ class Workers:
         timeout: seconds after which a job is given up and its worker replaced; None for no limit, or the job's own.
 
     Raises:
-        ArgumentError: processes are asked for in a daemonic process, which may start none.
+        ArgumentError: a value outside its range; processes are asked for in a daemonic process, which may start none.
     """
 
     # No thread is started to serve the processes: those that iterate over `run` do it. Whoever gets `_dispatch_lock`
@@ -75,13 +76,14 @@ class Workers:
     # held while the dispatch lock is waited for: no deadlock.
 
     def __init__(self, count: int = 0, timeout: float | None = None) -> None:
+        count = check_int("count", count, 0, MAX_WORKERS)
         if count and current_process().daemon:
             raise ArgumentError(
                 f"workers={count} is not possible in a daemonic process, e.g. a worker of multiprocessing.Pool: give "
                 'workers=0 or "auto"'
             )
         self.count = count
-        self.timeout = timeout
+        self.timeout = None if timeout is None else check_float("timeout", timeout, 0, open_low=True)
         self._lock = threading.Lock()
         self._queue: deque[Task] = deque()  # not sent yet; who dispatches takes from it, any thread appends
         self._tasks: dict[tuple[str, Job], Task] = {}  # not done yet, by data fingerprint and job
