@@ -148,6 +148,8 @@ class ComplexityMeter:
         """
         engine = self.setup.engine
         # Kept in the store, since its error is common to all timings: a new value in every run would shift them all.
+        # It is common to all clocks (`TrainingSetup.clock`) too: t_tr = r · t_ref, so it cancels in c / c_0, and seeds
+        # that share it are as independent in f as if each had its own.
         machine = machine_id(engine)
         row = self.store.clock(machine, engine.id)
         if row is None:
@@ -173,6 +175,7 @@ class ComplexityMeter:
             "n_classes": data.n_classes,
             "n_train": data.n_train,
             "machine": machine_id(self.setup.engine) if metric.measured else "",
+            **(self.setup.series if metric.measured else {}),
         }
         key = content_hash(subject)
         value = self.store.metric(key)

@@ -21,12 +21,14 @@ class TrainingSetup:
         epochs: epochs of a training.
         train_seed: seed of a training's random streams.
         engine: how to compute.
+        clock: number of the series of timings.
     """
 
     data: Dataset
     epochs: int
     train_seed: int
     engine: Engine
+    clock: int = 0
 
     def identity(self, config: Config) -> dict[str, Any]:
         """What a training depends on, and nothing else."""
@@ -68,7 +70,13 @@ class TrainingSetup:
             "augmentation": self.data.augmentation_id,
             "engine": self.engine.id,
             "machine": machine_id(self.engine),
+            **self.series,
         }
+
+    @property
+    def series(self) -> dict[str, int]:
+        """What sets the measurements of other clocks apart; nothing for clock 0, so that names from before it stay."""
+        return {"clock": self.clock} if self.clock else {}
 
     def timing_key(self, config: Config, reading: Reading = Reading.SCREENED) -> str:
         """The name of a config's timing in the store."""

@@ -105,7 +105,7 @@ def make_evaluator(
     """What trains the configs of a space on its view of the data."""
     engine = select_engine(resources.device, family=space.family)
     return Evaluator(
-        TrainingSetup(view, epochs_of(settings, space), settings.seed_of_trainings, engine),
+        TrainingSetup(view, epochs_of(settings, space), settings.seed_of_trainings, engine, settings.clock),
         opened.store,
         opened.workers,
         penalty=settings.penalty,

@@ -80,6 +80,7 @@ class Problem:
         epochs: int | None = None,
         seed: int = 0,
         train_seed: int | None = None,
+        clock: int = 0,
         reference: float | None = None,
         store: StoreLike = None,
         workers: WorkersLike = 0,

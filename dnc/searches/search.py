@@ -64,6 +64,7 @@ def search(
     n3: int = N3,
     seed: int = 0,
     train_seed: int | None = None,
+    clock: int = 0,
     reference: float | None = None,
     store: StoreLike = None,
     workers: WorkersLike = "auto",
@@ -97,6 +98,7 @@ def search(
         n1, n2, n3: initial points, optimization steps, candidates per step, of stages 1 and 3.
         seed: seed of the proposals.
         train_seed: seed of the trainings; None takes `seed`.
+        clock: number of the series of timings (see `SearchSettings`).
         reference: c_0; None takes the space's reference config's metric.
         store: file of the trial store, or None to keep trials in memory.
         workers: worker processes: a number, 0 for none, or "auto" for one per core.

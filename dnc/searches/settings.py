@@ -57,6 +57,8 @@ class SearchSettings:
         early_stop: end trainings whose learning curves say that they cannot win (see `EarlyStop`).
         seed: seed of the proposals.
         train_seed: seed of initial weights, shuffling and dropout; None takes `seed`.
+        clock: number of the series of timings. Searches with different numbers share trainings but no timing, c_0's
+            included, as independent repetitions of a search need: else one lucky timing would be in all of them.
 
     Raises:
         ArgumentError: a value outside its range, or candidates x trials that do not fit into memory.
@@ -85,6 +87,7 @@ class SearchSettings:
     early_stop: bool = False
     seed: int = 0
     train_seed: int | None = None
+    clock: int = 0
 
     def __post_init__(self) -> None:
         assign(self, wc=check_float("wc", self.wc, 0))
@@ -109,6 +112,7 @@ class SearchSettings:
         assign(self, seed=check_int("seed", self.seed, 0, MAX_SEED))
         if self.train_seed is not None:
             assign(self, train_seed=check_int("train_seed", self.train_seed, 0, MAX_SEED))
+        assign(self, clock=check_int("clock", self.clock, 0, MAX_SEED))
         self._check_memory()
 
     def _check_memory(self) -> None:
@@ -131,8 +135,9 @@ class SearchSettings:
         """Plain data that names a search in its store; `train_seed` is filled in."""
         described = {**asdict(self), "train_seed": self.seed_of_trainings}
         described["stage2_order"] = None if self.stage2_order is None else list(self.stage2_order)
-        if not self.early_stop:  # absent in searches that were recorded before there was one: their names stay
-            del described["early_stop"]
+        for name in ("early_stop", "clock"):  # absent in searches from before there were such: their names stay
+            if not described[name]:
+                del described[name]
         return described
 
     @classmethod

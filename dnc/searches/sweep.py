@@ -135,6 +135,7 @@ def sweep(
     n3: int = N3,
     seed: int = 0,
     train_seed: int | None = None,
+    clock: int = 0,
     reference: float | None = None,
     store: StoreLike = None,
     workers: WorkersLike = "auto",

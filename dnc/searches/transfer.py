@@ -35,6 +35,7 @@ def transfer(
     n3: int | None = None,
     seed: int | None = None,
     train_seed: int | None = None,
+    clock: int | None = None,
     reference: float | None = None,
     store: StoreLike = None,
     workers: WorkersLike = "auto",
@@ -57,8 +58,8 @@ def transfer(
     Args:
         result: a search whose winner's architecture is used; input shape and classes are the new data's.
         data: the other data set.
-        wc, penalty, epochs, n1, n2, n3, seed, train_seed, method, optimizer, transform, xi, noise, batch, early_stop:
-            None takes those of `result` (w_c and penalty: those that it is ranked by).
+        wc, penalty, epochs, n1, n2, n3, seed, train_seed, clock, method, optimizer, transform, xi, noise, batch,
+            early_stop: None takes those of `result` (w_c and penalty: those that it is ranked by).
         reference: c_0; None takes the metric of the space's reference config on the other data.
         stage2_order: of no effect, as stage 2 is not run; recorded with the search.
 
@@ -82,6 +83,7 @@ def transfer(
         "n3": n3,
         "seed": seed,
         "train_seed": train_seed,
+        "clock": clock,
         "method": method,
         "optimizer": optimizer,
         "transform": transform,
