@@ -17,8 +17,9 @@ from dnc.files import user_path
 from dnc.terminal import Parser, int_or_text, run_program
 
 if TYPE_CHECKING:
-    from dnc.experiments.protocol import Experiment, Options
+    from dnc.experiments.protocol import Experiment, Options, Record
     from dnc.experiments.registry import Entry
+    from dnc.experiments.statistics import Verdict
 
 
 def parser() -> Parser:
@@ -113,7 +114,7 @@ def reproduce(entry: Entry, experiment: Experiment, options: Options) -> None:
         ) from None
     verdicts = experiment.claims(record)
     paths = output.write(experiment, record, verdicts, options.out)
-    print(*(f"\n{verdict}" for verdict in verdicts), sep="\n")
+    _print_findings(experiment, record, verdicts)
     print(f"\nWrote {', '.join(map(str, paths))}")
 
 
@@ -123,8 +124,13 @@ def replot(experiment: Experiment, records: Path, out: Path) -> None:
 
     record = output.read(experiment.name, records)
     paths = output.write(experiment, record, (), out, data=False)
-    print(*(f"{verdict}\n" for verdict in experiment.claims(record)), sep="\n")
-    print(f"Wrote {', '.join(map(str, paths))}")
+    _print_findings(experiment, record, experiment.claims(record))
+    print(f"\nWrote {', '.join(map(str, paths))}")
+
+
+def _print_findings(experiment: Experiment, record: Record, verdicts: Sequence[Verdict]) -> None:
+    table = experiment.summary(record)
+    print(*(f"\n{text}" for text in (table, *verdicts) if text), sep="\n")
 
 
 def print_claims(folder: Path) -> None:

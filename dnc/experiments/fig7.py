@@ -1,20 +1,23 @@
 """Figure 7: Bayesian optimization against random and grid search in stages 1 and 3 (Sec. 4.3).
 
 The paper compares one search per arm and w_c on CIFAR-10. Here every arm searches once for each w_c and seed, all on
-one trial store, so that a config that several arms propose is trained once: the Sobol grid's first points are the
-initial points of balanced BO, and what random and grid search try in stage 1 does not depend on w_c.
+one trial store, so that a config that several arms of a seed propose is trained and timed once: the Sobol grid's first
+points are the initial points of balanced BO, and what random and grid search try in stage 1 does not depend on w_c.
+Every seed has a clock of its own: its timings, c_0's among them, are no other seed's.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from dnc.errors import ArgumentError
-from dnc.experiments.fig7_claims import judge
+from dnc.experiments.fig7_claims import CLAIMS, judge
 from dnc.experiments.fig7_plan import FIG7_SCALES, PlannedSearch, arms, finished_fraction, planned_searches
+from dnc.experiments.fig7_text import caption, summary
 from dnc.experiments.output import provenance
 from dnc.experiments.protocol import Notify, Options, Record
 from dnc.experiments.scale import Scale
@@ -110,6 +113,7 @@ class Figure7:
             n1=scale.n1,
             n2=scale.n2,
             seed=options.seed,
+            clock=options.seed,
             store=store,
             workers=workers,
             device=options.device,
@@ -153,6 +157,7 @@ class Figure7:
                     n2=planned.arm.n2,
                     n3=scale.n3,
                     seed=planned.seed,
+                    clock=planned.seed,
                     store=store,
                     workers=workers,
                     device=options.device,
@@ -169,9 +174,11 @@ class Figure7:
             "setting": scale.to_dict(),
             "arms": {arm.name: arm.label for arm in arms(scale)},
             "seeds": scale.seeds(options.seed),
+            "clocks": scale.seeds(options.seed),
+            "rules": {claim.name: claim.rule for claim in CLAIMS},
             "n_train": data.n_train,
             "n_val": data.n_val,
-            "c_0": dict(results[0].facts["references"]),
+            "c_0": typical_references(results),
             **training_cost(results, bar.trained),
         }
         # in the order of the picture; the plan's order is about keeping workers busy
@@ -181,11 +188,17 @@ class Figure7:
 
     def claims(self, record: Record) -> tuple[Verdict, ...]:
         """The three claims of Sec. 4.3."""
-        return judge(record.frame)
+        return judge(record.frame, record.facts)
 
     def info(self, record: Record) -> ArmsInfo:
         """Plain data of the picture."""
-        return arms_info(record.frame, record.facts["arms"], caption(record.facts))
+        frame = record.frame
+        frame = frame if "distinct_so_far" in frame.columns else with_distinct(frame)
+        return arms_info(frame, record.facts["arms"], caption(record.facts))
+
+    def summary(self, record: Record) -> str:
+        """Final f and number of distinct configs, by w_c and arm."""
+        return summary(self.info(record))
 
     def draw(self, record: Record) -> Picture:
         """Fig. 7."""
@@ -193,32 +206,36 @@ class Figure7:
 
 
 def tidy(results: Iterable[tuple[PlannedSearch, SearchResult]]) -> pd.DataFrame:
-    """One row per step: f of its trial, and the best f of its search so far."""
+    """One row per step: f of its trial; best f and number of distinct configs of its search so far; its c_0."""
     import pandas as pd
 
     tables = []
     for planned, result in results:
         steps = result.steps.sort_values(["stage", "step"], kind="stable")
         f = steps["f"].where(steps["status"] == TrialStatus.OK)  # a failed one has none, but a best so far
-        table = steps[STEP_COLUMNS].assign(f=f, best_so_far=f.cummin().ffill())
+        table = steps[STEP_COLUMNS].assign(
+            f=f,
+            best_so_far=f.cummin().ffill(),
+            reference=result.objective.reference,
+        )
         table.insert(0, "wc", planned.wc)
         table.insert(1, "arm", planned.arm.name)
         table.insert(2, "seed", planned.seed)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    return with_distinct(pd.concat(tables, ignore_index=True))
 
 
-def caption(facts: Mapping[str, Any]) -> str:
-    """How the numbers came about, in two lines."""
-    setting, c_0 = facts["setting"], facts["c_0"]
-    seeds = ", ".join(map(str, facts["seeds"]))
-    return (
-        f"Scale {facts['scale']}: {setting['space']['family'].upper()} search on {setting['data']}, "
-        f"{facts['n_train']:,} images to train and {facts['n_val']:,} to validate, {setting['epochs']} epochs, "
-        f"seed{'s' if len(facts['seeds']) > 1 else ''} {seeds}.\n"
-        f"f = (1 − best validation accuracy) + w_c · t_tr / c_0 with c_0 = {c_0['t_tr']:.3g} s per epoch, "
-        f"on {facts['hardware']['machine']}."
-    )
+def with_distinct(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the number of distinct configs that each search has tried so far; older records have no such column."""
+    search = ["wc", "arm", "seed"]
+    new: Any = ~frame.duplicated([*search, "config"])
+    return frame.assign(distinct_so_far=new.groupby([frame[name] for name in search]).cumsum())
+
+
+def typical_references(results: Sequence[SearchResult]) -> dict[str, float]:
+    """c_0 of each metric, the median over searches: each seed times it by its own clock (column `reference`)."""
+    values = [result.facts["references"] for result in results]
+    return {name: median(value[name] for value in values) for name in values[0]}
 
 
 def training_cost(results: Iterable[SearchResult], n_trained: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ FIG7_SCALES: Mapping[str, Scale] = MappingProxyType(
         # The paper's n1, n2, n3 and MLP space; images and epochs are what two CPU cores do in at most 45 minutes.
         "small": Scale(
             "small", "fmnist", n_train=8000, n_val=5000, space=MLPSpace(), epochs=12,
-            n1=15, n2=15, n3=1000, wcs=WCS, n_seeds=3,
+            n1=15, n2=15, n3=1000, wcs=WCS, n_seeds=5,
         ),
         # The paper's setting: unaugmented CIFAR-10, one search per arm and w_c.
         "paper": Scale(
@@ -63,7 +63,10 @@ def arms(scale: Scale) -> tuple[Arm, ...]:
 
 @dataclass(frozen=True)
 class PlannedSearch:
-    """One search of the figure: an arm at a w_c with a seed.
+    """One search of the figure: an arm at a w_c with a seed, by whose clock it is timed.
+
+    So seeds are independent: where w_c > 0, one lucky timing that all of them looked up would be no chance that they
+    average out. The searches of one seed share their timings, and c_0, as they share their trainings: they are pairs.
 
     Attributes:
         n_new: how many of its trainings no search before it in the plan shares, at most.
@@ -110,7 +113,8 @@ def finished_fraction(store: Store, scale: Scale, data: Dataset) -> dict[tuple[A
     for row in rows:
         spec = store.search(row.id)["spec"]
         # a store that the user named may hold searches of other scales, and of other programs
-        if (spec["data"]["fingerprint"], spec["epochs"], spec["n3"], spec["space"]) == setting:
+        same_setting = (spec["data"]["fingerprint"], spec["epochs"], spec["n3"], spec["space"]) == setting
+        if same_setting and spec.get("clock", 0) == spec["seed"]:
             key = spec["wc"], spec["optimizer"], spec["n1"], spec["n2"], spec["seed"]
             fractions[key] = 1.0 if row.status == SearchStatus.FINISHED else min(1.0, int(row.visits) / n_steps)  # type: ignore[call-overload]
     return fractions

@@ -1,8 +1,8 @@
 """What every experiment offers (`Experiment`), is given (`Options`) and returns (`Record`).
 
-`reproduce.py` calls an experiment in this order: `check` the options, `run` it, judge its `claims`, `draw` it. `claims`
-and `draw` see the record alone, so that a record that was written earlier can be judged and drawn again without data
-and without training.
+`reproduce.py` calls an experiment in this order: `check` the options, `run` it, judge its `claims`, `draw` it, print
+its `summary`. The last three see the record alone, so that a record that was written earlier can be judged and drawn
+again without data and without training.
 """
 
 from __future__ import annotations
@@ -185,6 +185,10 @@ class Experiment(Protocol):
 
     def claims(self, record: Record) -> tuple[Verdict, ...]:
         """Verdicts on what the paper claims about it."""
+        ...
+
+    def summary(self, record: Record) -> str:
+        """What was found, as a table to print; empty where the verdicts say it all."""
         ...
 
     def draw(self, record: Record) -> Picture:

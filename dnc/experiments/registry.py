@@ -77,7 +77,7 @@ ENTRIES = (
     Entry("figure", "6", "Greedy against non-greedy search"),
     Entry(
         "figure", "7", "Bayesian optimization against random and grid search", "dnc.experiments.fig7",
-        {"smoke": "1-2 min", "small": "35 min", "paper": "GPU days"},
+        {"smoke": "1-2 min", "small": "20 min, predicted", "paper": "GPU days"},
     ),
     Entry("figure", "8", "Single networks against ensembles"),
     Entry("table", "1", "Features of AutoML frameworks"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("wc", "arm", "seed", "stage", "step", "best_so_far")
+LEVEL = 0.9  # of the intervals of means: 5% of their errors are on either side, as in the verdicts
 GRID_SHARE = 1 / 6  # length of stage 2 on the axis of trials, as a share of stage 1's: its grids are small
 SKIPPED = 0.1  # share of stage 1 whose f does not stretch the axis: the first trials are far from any optimum
 TITLE = "Search objective f of each search method (lower is better)"
@@ -36,6 +38,8 @@ class Group(NamedTuple):
     stage1: tuple[float, ...]  # best f after stage 1
     final: tuple[float, ...]  # best f after stage 3
     curve: tuple[float, ...]  # best f so far along the axis of trials, mean over seeds
+    distinct_stage1: tuple[int, ...] = ()  # distinct configs among the trials of stage 1; empty if not recorded
+    distinct: tuple[int, ...] = ()  # the same of the whole search
 
     @property
     def mean(self) -> float:
@@ -43,14 +47,24 @@ class Group(NamedTuple):
         return float(np.mean(self.final))
 
     @property
-    def spread(self) -> float:
-        """Standard deviation of the final f over seeds; 0 where there is one seed."""
-        return float(np.std(self.final, ddof=1)) if len(self.final) > 1 else 0.0
+    def half_width(self) -> float:
+        """Half the interval of the mean, by Student's t over seeds; 0 where there is one seed."""
+        n = len(self.final)
+        if n < 2:
+            return 0.0
+        from scipy.special import stdtrit  # late: a picture of one seed, and `import dnc.plots`, do without
+
+        return float(stdtrit(n - 1, 0.5 + LEVEL / 2)) * float(np.std(self.final, ddof=1)) / math.sqrt(n)
 
     @property
     def name(self) -> str:
         """The label on one line."""
         return " ".join(self.label.split())
+
+    @property
+    def tick(self) -> str:
+        """The label with the number of distinct configs in stage 1, where it was recorded."""
+        return f"{self.label}\nd {span(self.distinct_stage1, '–')}" if self.distinct_stage1 else self.label
 
 
 class Panel(NamedTuple):
@@ -81,10 +95,13 @@ class ArmsInfo(NamedTuple):
     def caption(self) -> tuple[str, ...]:
         """How to read the picture, and the note: lines of plain text."""
         seeds = max(len(group.seeds) for panel in self.panels for group in panel.groups)
-        bars = f", bars: mean ± 1 standard deviation of {seeds} seeds" if seeds > 1 else " (one seed)"
+        bars = f", bars: mean of {seeds} seeds with its {LEVEL:.0%} interval" if seeds > 1 else " (one seed)"
         above = f"Top: filled marks are final f after stage 3, hollow ones f after stage 1; one mark per seed{bars}."
         below = "Bottom: best f so far in the same colours, mean over seeds; stage 2 (shaded) is the same grid for all."
-        return tuple(line for line in (above, below, *self.note.split("\n")) if line)
+        counted = any(group.distinct_stage1 for panel in self.panels for group in panel.groups)
+        least = ", from the least to the most over seeds" if seeds > 1 else ""
+        distinct = f"d: distinct configs among the {self.trials} trials of stage 1{least}."
+        return tuple(line for line in (above, below, distinct * counted, *self.note.split("\n")) if line)
 
     @property
     def length(self) -> int:
@@ -120,6 +137,15 @@ class ArmsInfo(NamedTuple):
         )
 
 
+def span(counts: tuple[int, ...], to: str) -> str:
+    """The least and the greatest count in words, or the one that all are.
+
+    >>> span((3, 5, 4), to=" to "), span((3, 3), to=" to ")
+    ('3 to 5', '3')
+    """
+    return to.join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
+
+
 def offset(k: int, n: int) -> float:
     """Where the mark of seed k of n is drawn beside the middle of its arm, so that no mark hides another."""
     return 0.0 if n < 2 else 0.15 * (k / (n - 1) - 0.5)
@@ -129,7 +155,8 @@ def arms_info(frame: pd.DataFrame, labels: Mapping[str, str], note: str = "") ->
     """Arrange tidy rows, one per step of a search.
 
     Args:
-        frame: columns wc, arm, seed, stage, step, best_so_far (f, over all stages of its search).
+        frame: columns wc, arm, seed, stage, step, best_so_far (f, over all stages of its search); and, where it was
+            recorded, distinct_so_far (how many distinct configs the search has tried).
         labels: the arms in order ("random", "sobol", "balanced", "extreme"), and what they are called.
         note: what the numbers were made with.
 
@@ -157,6 +184,7 @@ def arms_info(frame: pd.DataFrame, labels: Mapping[str, str], note: str = "") ->
 
 def _group(arm: str, label: str, rows: Any, trials: int) -> Group:
     seeds, stage1, final, curves = [], [], [], []
+    distinct_stage1, distinct = [], []
     for seed, run in rows.sort_values(["stage", "step"]).groupby("seed", sort=True):
         seeds.append(int(seed))  # type: ignore[call-overload]
         one, two, three = (run.loc[run["stage"] == s, "best_so_far"].to_numpy(dtype=float) for s in (1, 2, 3))
@@ -165,11 +193,23 @@ def _group(arm: str, label: str, rows: Any, trials: int) -> Group:
         after = two[-1] if len(two) else one[-1]  # a search may have nothing to vary in stage 2
         stage1.append(float(one[-1]))
         final.append(float(three[-1]) if len(three) else float(after))
+        if "distinct_so_far" in run.columns:
+            distinct_stage1.append(int(run.loc[run["stage"] == 1, "distinct_so_far"].iloc[-1]))
+            distinct.append(int(run["distinct_so_far"].iloc[-1]))
         curves.append(
             np.concatenate([_filled(one, trials), np.full(grid_width(trials), after), _filled(three, trials, after)])
         )
     curve = np.mean(curves, axis=0)
-    return Group(arm, label, tuple(seeds), tuple(stage1), tuple(final), tuple(map(float, curve)))
+    return Group(
+        arm,
+        label,
+        tuple(seeds),
+        tuple(stage1),
+        tuple(final),
+        tuple(map(float, curve)),
+        tuple(distinct_stage1),
+        tuple(distinct),
+    )
 
 
 def _filled(values: np.ndarray, length: int, empty: float = float("nan")) -> np.ndarray:

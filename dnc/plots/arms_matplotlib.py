@@ -38,7 +38,7 @@ def _points(axis: Axes, panel: Panel, first: bool) -> None:
             axis.errorbar(
                 middle + 0.27,
                 group.mean,
-                yerr=group.spread,
+                yerr=group.half_width,
                 color=color,
                 marker="_",
                 markersize=7,
@@ -48,7 +48,7 @@ def _points(axis: Axes, panel: Panel, first: bool) -> None:
             )
     axis.set_title(wc_label(panel.wc))
     axis.set_xlim(-0.6, len(panel.groups) - 0.4)
-    axis.set_xticks(range(len(panel.groups)), [g.label for g in panel.groups], fontsize=SMALL_SIZE)
+    axis.set_xticks(range(len(panel.groups)), [g.tick for g in panel.groups], fontsize=SMALL_SIZE)
     for tick, group in zip(axis.get_xticklabels(), panel.groups, strict=True):
         tick.set_color(arm_text_color(group.arm))
     axis.grid(visible=False, axis="x")

@@ -25,7 +25,7 @@ def draw(info: ArmsInfo) -> go.Figure:
         rows=2,
         cols=columns,
         row_heights=(0.55, 0.45),
-        vertical_spacing=0.17,
+        vertical_spacing=0.2,  # the labels of the upper row have four lines
         horizontal_spacing=min(0.07, 0.2 / columns),
         subplot_titles=[f"<b>{subscripted('w_c')} = {panel.wc:g}</b>" for panel in info.panels],
     )
@@ -53,7 +53,7 @@ def draw(info: ArmsInfo) -> go.Figure:
         template=plotly_template(),
         title=TITLE,
         width=max(WIDTH, 300 * columns),
-        height=560 + LINE * lines,
+        height=580 + LINE * lines,
         margin_t=78,
         margin_b=64 + LINE * lines,
         hovermode="closest",
@@ -68,7 +68,7 @@ def _points(figure: go.Figure, panel: Panel, column: int) -> None:
             figure.add_trace(trace, row=1, col=column)
     values = [f for group in panel.groups for f in (*group.stage1, *group.final) if math.isfinite(f)]
     figure.update_yaxes(tickformat=_format(min(values, default=0.0), max(values, default=0.0)), row=1, col=column)
-    labels = [f'<span style="color:{arm_text_color(group.arm)}">{markup(group.label)}</span>' for group in panel.groups]
+    labels = [f'<span style="color:{arm_text_color(group.arm)}">{markup(group.tick)}</span>' for group in panel.groups]
     figure.update_xaxes(
         range=[-0.6, len(labels) - 0.4],
         tickvals=list(range(len(labels))),
@@ -128,9 +128,9 @@ def _marks(group: Group, middle: int) -> list[Any]:
                 x=[middle + 0.27],
                 y=[group.mean],
                 **common,
-                error_y={"array": [group.spread], "thickness": 2, "width": 0, "color": color},
+                error_y={"array": [group.half_width], "thickness": 2, "width": 0, "color": color},
                 marker={"symbol": "line-ew", "size": 13, "line": {"width": 3, "color": color}},
-                hovertemplate=f"{name}<br>mean f = %{{y:.4f}} ± {group.spread:.4f} ({n} seeds)<extra></extra>",
+                hovertemplate=f"{name}<br>mean f = %{{y:.4f}} ± {group.half_width:.4f} ({n} seeds)<extra></extra>",
             )
         )
     return marks

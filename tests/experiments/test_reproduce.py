@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dnc.experiments import fig7
 from dnc.experiments.fig7 import Figure7
 from dnc.experiments.scale import Scale
 from dnc.searches import parallel
-from dnc.searches.archive import open_store
+from dnc.searches.archive import Store, open_store
 from dnc.space import MLPSpace, TrainingSpace
 from dnc.terminal import FAILED, INTERRUPTED, OK, USAGE
 from dnc.training import clock, paired_timing
@@ -79,7 +80,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_list_shows_everything_with_status_and_time(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = call(capsys, "--list")
     assert (status, err) == (0, "")
-    assert any(line.startswith("Figure 7") and "ready" in line and "35 min" in line for line in out.splitlines())
+    assert any(
+        line.startswith("Figure 7") and "ready" in line and "20 min, predicted" in line for line in out.splitlines()
+    )
     assert any(line.startswith("Table 3") and "planned" in line for line in out.splitlines())
 
 
@@ -200,6 +203,10 @@ def test_figure_7_writes_a_record(recorded: Path) -> None:
     assert table["f"].to_numpy() == pytest.approx(f.to_numpy())
     best = table.groupby(["wc", "arm", "seed"], sort=False)["f"].cummin()
     assert table["best_so_far"].to_numpy() == pytest.approx(best.to_numpy())
+    assert table["reference"].eq(c0).all()
+    for _, search in table.groupby(["wc", "arm", "seed"]):
+        configs = search["config"].tolist()
+        assert search["distinct_so_far"].tolist() == [len(set(configs[: i + 1])) for i in range(len(configs))]
 
 
 def test_arms_share_their_trials(recorded: Path) -> None:
@@ -213,6 +220,27 @@ def test_arms_share_their_trials(recorded: Path) -> None:
     assert facts["trials"] == len(table) > facts["trainings"]
 
 
+def test_seeds_share_no_timing_and_no_c_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = replace(TINY, wcs=(10.0,), n_seeds=2)
+    monkeypatch.setattr(fig7, "EXPERIMENT", Figure7({"smoke": two}))
+    assert reproduce.main([*FLAGS, "--out", str(tmp_path)]) == OK
+    table: Any = pd.read_csv(tmp_path / "fig7.csv")
+    by_seed = [part for _, part in table.groupby("seed")]
+    assert not set(by_seed[0]["t_tr"]) & set(by_seed[1]["t_tr"])
+    assert [part["reference"].nunique() for part in by_seed] == [1, 1]  # common to the arms of a seed: they are pairs
+    assert by_seed[0]["reference"].iloc[0] != by_seed[1]["reference"].iloc[0]
+    f = (1 - table["val_acc"]) + table["wc"] * table["t_tr"] / table["reference"]
+    assert table["f"].to_numpy() == pytest.approx(f.to_numpy())
+    with open_store(tmp_path / ".store" / "fig7-smoke.db") as store:
+        assert {search["spec"].get("clock", 0) for search in searches(store)} == {0, 1}
+        assert store.counts()["clocks"] == 1  # one calibration: t_ref cancels in c / c_0
+
+
+def searches(store: Store) -> list[Any]:
+    ids: Any = store.searches()["id"]
+    return [store.search(name) for name in ids]
+
+
 def test_record_says_how_it_came_about(recorded: Path) -> None:
     facts = json.loads((recorded / "fig7.json").read_text())
     assert (facts["scale"], facts["seeds"], facts["searches"]) == ("smoke", [0], 8)
@@ -221,7 +249,9 @@ def test_record_says_how_it_came_about(recorded: Path) -> None:
     assert {"dnc", "torch", "numpy", "python"} <= set(facts["versions"])
     assert facts["seconds"] > 0
     assert 0 < facts["trained_in_this_run"] < facts["trainings"]  # the rest was kept from the interrupted run
-    assert [c["verdict"] for c in facts["claims"]] == ["undecided"] * 3  # one seed
+    assert [c["verdict"] for c in facts["claims"]] == ["not testable at this scale"] * 3  # one seed
+    assert facts["clocks"] == facts["seeds"]
+    assert list(facts["rules"]) == ["each occasion", "low complexity", "high performing"]
 
 
 def test_running_again_trains_nothing_and_gives_the_same(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +262,7 @@ def test_running_again_trains_nothing_and_gives_the_same(recorded: Path, capsys:
     status, out, _ = call(capsys, *FLAGS, "--out", str(recorded))
     assert status == 0
     assert "nothing is trained" in out
-    assert "UNDECIDED: “BO outperforms random and grid search on each occasion”" in out
+    assert "NOT TESTABLE AT THIS SCALE: “BO outperforms random and grid search on each occasion”" in out
     assert [file.read_bytes() for file in files] == contents  # also the time it took when it was trained
     with open_store(recorded / ".store" / "fig7-smoke.db") as store:
         assert store.counts() == before
@@ -255,7 +285,8 @@ def test_replot_needs_the_record_alone(
         capsys, "--figure", "7", "--replot", "--records", str(recorded), "--out", str(tmp_path / "new")
     )
     assert status == 0
-    assert "UNDECIDED" in out
+    assert "NOT TESTABLE" in out
+    assert "distinct configs in stage 1" in out
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["fig7.pdf", "fig7.png"]
     assert (tmp_path / "new" / "fig7.png").read_bytes() == (recorded / "fig7.png").read_bytes()
 
@@ -276,7 +307,7 @@ def test_claims_of_all_records(recorded: Path, capsys: pytest.CaptureFixture[str
     assert status == 0
     assert "Figure 2: no record" in out
     assert "Figure 7: Bayesian optimization against random and grid search (scale smoke" in out
-    assert out.count("UNDECIDED") == 3
+    assert out.count("NOT TESTABLE") == 3
     status, _, err = call(capsys, "--claims", "--records", str(tmp_path))
     assert (status, err.count("\n")) == (FAILED, 1)
     assert "run e.g. --figure 7 --scale smoke first" in err

@@ -38,6 +38,9 @@ def two_seeds() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+HALF_WIDTH = 6.313751514675043 * math.sqrt(0.02) / math.sqrt(2)  # of 0.4 and 0.6, with t_{0.95}(1) from tables
+
+
 def test_arms_info_gathers_what_is_drawn() -> None:
     info = arms_info(two_seeds().sample(frac=1, random_state=0), LABELS, "a note")
     assert info.trials == 2
@@ -47,11 +50,11 @@ def test_arms_info_gathers_what_is_drawn() -> None:
     random, extreme = groups
     assert (random.arm, random.seeds, random.stage1, random.final) == ("random", (0, 1), (0.5, 0.7), (0.4, 0.6))
     assert random.mean == pytest.approx(0.5)
-    assert random.spread == pytest.approx(math.sqrt(0.02))
+    assert random.half_width == pytest.approx(HALF_WIDTH)
     assert grid_width(2) == 1
     assert random.curve == pytest.approx([0.8, 0.6, (0.45 + 0.7) / 2, (0.45 + 0.6) / 2, 0.5])
     assert extreme.curve == pytest.approx([0.8, 0.8, 0.8, 0.2, 0.2])
-    assert extreme.spread == 0.0
+    assert extreme.half_width == 0.0
 
 
 def test_arms_pictures_show_every_seed() -> None:
@@ -81,7 +84,8 @@ def test_the_axis_of_trials_by_hand() -> None:
     assert info.stage_names == ((1.5, "stage 1"), (3.0, "2"), (4.5, "stage 3"))
     low, high = info.panels[0].curve_range(2)  # the first trial is left out: f from 0.2 to 0.8
     assert (low, high) == pytest.approx((0.2 - 0.036, 0.8 + 0.036))
-    assert "2 seeds" in info.caption[0]
+    assert "mean of 2 seeds with its 90% interval" in info.caption[0]
+    assert not any(line.startswith("d:") for line in info.caption)  # distinct configs were not recorded
 
 
 def test_plotly_draws_curves_means_and_labels() -> None:
@@ -93,7 +97,7 @@ def test_plotly_draws_curves_means_and_labels() -> None:
     assert [t.line.color for t in curves] == [palette.ARM_COLORS["random"], palette.ARM_COLORS["extreme"]]
     assert all(list(t.x) == [1, 2, 3, 4, 5] and tuple(t.text) == info.positions for t in curves)
     (mean,) = (t for t in figure.data if t.marker.symbol == "line-ew")  # of one seed there is none
-    assert (mean.y[0], mean.error_y.array[0]) == pytest.approx((0.5, math.sqrt(0.02)))
+    assert (mean.y[0], mean.error_y.array[0]) == pytest.approx((0.5, HALF_WIDTH))
     assert "(2 seeds)" in mean.hovertemplate
     assert all(t.hovertemplate or t.hoverinfo == "skip" for t in figure.data)
     layout = figure.layout
@@ -107,6 +111,20 @@ def test_plotly_draws_curves_means_and_labels() -> None:
     texts = [a.text for a in layout.annotations]
     assert {"stage 1", "2", "stage 3"} <= set(texts)
     assert "<i>w</i><sub>c</sub> and &lt;b&gt;<i>c</i><sub>0</sub>&lt;/b&gt;<br>second line" in texts[-1]
+
+
+def test_pictures_say_how_many_distinct_configs_were_tried() -> None:
+    # the second search tries its second config of stage 1 for the first time in stage 3
+    info = arms_info(two_seeds().assign(distinct_so_far=[1, 2, 3, 4, 5, 1, 1, 2, 3, 1, 2, 3]), LABELS)
+    random, extreme = info.panels[0].groups
+    assert (random.distinct_stage1, random.distinct) == ((2, 1), (5, 3))
+    assert (extreme.distinct_stage1, extreme.distinct) == ((1,), (3,))
+    assert (random.tick, extreme.tick) == ("random\n2\nd 1–2", "extreme BO\n1 + 1\nd 1")
+    assert "d: distinct configs among the 2 trials of stage 1, from the least to the most over seeds." in info.caption
+    shown = [tick.get_text() for tick in arms_matplotlib.draw(info).axes[0].get_xticklabels()]
+    assert shown == [random.tick, extreme.tick]
+    layout: Any = arms_plotly.draw(info).layout
+    assert "random<br>2<br>d 1–2" in layout.xaxis.ticktext[0]
 
 
 def test_a_mark_never_hides_that_of_another_seed() -> None:
