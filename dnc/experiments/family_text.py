@@ -7,6 +7,8 @@ from typing import Any
 
 from dnc.plots.family_info import QUANTITIES, Estimate, FamilyInfo
 
+PAPER_BATCH = 256
+
 
 def caption(facts: Mapping[str, Any]) -> str:
     """How the numbers came about: one line for the whole, and one for each distinct way that data and nets were cut."""
@@ -36,7 +38,8 @@ def _what(setting: Mapping[str, Any]) -> str:
             f"{_span(space['conv_layers'])} conv layers, first {_span(space['first_channels'])} channels, at most "
             f"{space['max_channels']}, halved above {', '.join(map(str, space['downsample_above']))}"
         )
-    return f"{data}, {epochs}, {nets}"
+    batch = space["training"]["preset_batch_size"]
+    return f"{data}, {epochs}, {nets}{'' if batch == PAPER_BATCH else f', preset batch {batch}'}"
 
 
 def _span(bounds: Any) -> str:

@@ -33,7 +33,7 @@ FIG4_SCALES: Mapping[str, FamilyScale] = MappingProxyType(
         "smoke": FamilyScale(
             "smoke",
             (Setting("Digits", "digits", SMOKE_SPACE, 4, 12, n_train=600),),
-            ("t_tr", "n_params"), n1=3, n2=2, n3=100, n_seeds=2,
+            ("t_tr", "n_params"), n1=3, n2=2, n3=100, n_seeds=3,
         ),
         "small": FamilyScale(
             "small",
