@@ -38,7 +38,7 @@ class Setting:
     >>> from dnc.space import MLPSpace
     >>> setting = Setting("digits", "digits", MLPSpace(), epochs=4, refit_epochs=12, n_train=300)
     >>> setting.load(None)
-    <Dataset digits: 300 train / 397 val / 400 test, 1x8x8 float32, 10 classes>
+    <Dataset digits: 300 train / 397 val / 400 test, 64 float32, 10 classes>
     """
 
     title: str
@@ -114,7 +114,7 @@ class FamilyScale:
     >>> setting = Setting("digits", "digits", MLPSpace(), epochs=4, refit_epochs=12, wcs=(0.0, 1.0))
     >>> scale = FamilyScale("smoke", (setting,), ("t_tr", "n_params"), n1=3, n2=2, n3=100, n_seeds=2)
     >>> [(run.settings.seed, run.settings.penalty, run.settings.wc, run.n_new) for run in scale.runs(7)][:4]
-    [(7, 't_tr', 0.0, 16), (7, 't_tr', 1.0, 13), (7, 'n_params', 0.0, 0), (7, 'n_params', 1.0, 13)]
+    [(7, 't_tr', 0.0, 15), (7, 't_tr', 1.0, 12), (7, 'n_params', 0.0, 0), (7, 'n_params', 1.0, 12)]
     """
 
     name: str

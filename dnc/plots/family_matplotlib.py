@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from dnc.plots.family_info import PENALTY_LABELS, QUANTITIES, Column, FamilyInfo, Quantity, Series, dot_area
 from dnc.plots.palette import MUTED, PAGE, PAPER, SMALL_SIZE, wc_color
@@ -13,6 +15,7 @@ from dnc.plots.style_matplotlib import Picture, picture, style
 
 MARKERS = {"t_tr": "o", "n_params": "X"}  # by penalty, as in Fig. 4: dots and crosses
 SHIFT = 0.14  # of two penalties from the middle, in steps of w_c
+LINE = 23  # characters of the caption in an inch
 PAPER_MARK = "#9aa1a9"
 
 
@@ -27,7 +30,7 @@ def draw(info: FamilyInfo) -> Picture:
                 _against_wc(axes[i, j], column, quantity)
                 if j == 0:
                     axes[i, j].set_ylabel(_math(quantity.label))
-            axes[0, j].set_title(column.title)
+            axes[0, j].set_title(column.title.replace(", ", "\n"))
             axes[len(QUANTITIES) - 1, j].set_xlabel("$w_c$")
             _tradeoff(axes[-1, j], column)
             axes[-1, j].set_xlabel("$t_{tr}$ (s per epoch)")
@@ -35,7 +38,8 @@ def draw(info: FamilyInfo) -> Picture:
         if len(info.penalties) > 1:
             _key(axes[0, 0], info)
         figure.suptitle(info.title, x=0.01, ha="left", fontweight="bold")
-        text = _math("\n".join(info.caption))
+        lines = (line for text in info.caption for line in textwrap.wrap(text, round(LINE * figure.get_figwidth())))
+        text = _math("\n".join(lines))
         figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL_SIZE - 1, color=MUTED)
     return figure
 
@@ -53,40 +57,54 @@ def _against_wc(axis: Axes, column: Column, quantity: Quantity) -> None:
             if len(estimate.values) > 1:
                 axis.plot([x] * len(estimate.values), estimate.values, ".", color=color, markersize=2.5, alpha=0.5)
                 axis.plot([x, x], [estimate.low, estimate.high], color=color, linewidth=1.2)
-            axis.plot([x], [estimate.mean], marker, color=color, markersize=5, markeredgecolor=PAPER, zorder=3)
-        printed = series.printed.get(quantity.column, ())
-        at = [wcs.index(wc) + shift for wc, _ in printed if wc in wcs]
-        axis.plot(
-            at,
-            [value for wc, value in printed if wc in wcs],
-            "o",
-            markersize=9,
-            markerfacecolor="none",
-            markeredgecolor=PAPER_MARK,
-            markeredgewidth=0.9,
-            zorder=2,
-        )
+            axis.plot(
+                [x], [estimate.mean], marker, color=color, markersize=5.5, markeredgecolor=PAPER, markeredgewidth=0.4
+            )
+        _printed(axis, [(wcs.index(wc) + shift, y) for wc, y in series.printed.get(quantity.column, ()) if wc in wcs])
     axis.set_xlim(-0.5, len(wcs) - 0.5)
     axis.set_xticks(range(len(wcs)), [f"{wc:g}" for wc in wcs])
     axis.grid(visible=False, axis="x")
     if quantity.log:
-        _logarithmic(axis, "y")
+        axis.set_yscale("log")  # before the margins, which are parts of what is drawn
     axis.margins(y=0.12)
+    if quantity.log:
+        _number(axis, "y")
+    else:
+        low, high = axis.get_ylim()  # an interval by Student's t may reach beyond what an accuracy can be
+        axis.set_ylim(max(0, low), min(100, high))
+
+
+def _printed(axis: Axes, points: Sequence[tuple[float, float]]) -> None:
+    """The paper's values as faint rings; the last one says what they are."""
+    for x, y in points:
+        axis.plot([x], [y], "o", markersize=9, markerfacecolor="none", markeredgecolor=PAPER_MARK, markeredgewidth=0.9)
+    if points:
+        axis.annotate(
+            "paper",
+            points[-1],
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            color=PAPER_MARK,
+            fontsize=SMALL_SIZE - 1,
+        )
 
 
 def _tradeoff(axis: Axes, column: Column) -> None:
     largest = max(m.estimates["search_cost"].mean for series in column.series for m in series.members)
     for series in column.series:
         _dots(axis, series, largest)
-    _logarithmic(axis, "x")
+    axis.set_xscale("log")
     axis.margins(0.18)
+    _number(axis, "x")
 
 
 def _dots(axis: Axes, series: Series, largest: float) -> None:
     x = [member.estimates["t_tr"].mean for member in series.members]
     y = [100 - member.estimates["test_acc"].mean for member in series.members]
     axis.plot(x, y, color=MUTED, linewidth=0.8, alpha=0.5, zorder=1)
-    for t_tr, error, member in zip(x, y, series.members, strict=True):
+    for k, (t_tr, error, member) in enumerate(zip(x, y, series.members, strict=True)):
         cost, color = member.estimates["search_cost"].mean, wc_color(member.wc)
         axis.scatter(
             [t_tr],
@@ -99,24 +117,41 @@ def _dots(axis: Axes, series: Series, largest: float) -> None:
             zorder=3,
         )
         if series.penalty == "t_tr":  # each w_c has its color in the rows above; one label of each is enough
-            size = math.sqrt(dot_area(cost, largest)) / 2
+            away = 2 + 0.4 * math.sqrt(dot_area(cost, largest))
+            above = k % 2 == 0  # neighbors have their labels on different sides
             axis.annotate(
                 f"{member.wc:g}",
                 (t_tr, error),
-                (2 + 0.75 * size, 2 + 0.75 * size),
+                (away, away) if above else (-away, -away),
                 textcoords="offset points",
+                ha="left" if above else "right",
+                va="bottom" if above else "top",
                 color=color,
                 fontsize=SMALL_SIZE,
             )
 
 
-def _logarithmic(axis: Axes, which: str) -> None:
-    """A logarithmic axis with a few plain numbers, also where it spans less than a decade."""
-    scale = axis.xaxis if which == "x" else axis.yaxis
-    (axis.set_xscale if which == "x" else axis.set_yscale)("log")
-    scale.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
-    scale.set_minor_formatter(NullFormatter())
+def _number(axis: Axes, which: str) -> None:
+    """2 to 5 plain numbers on a logarithmic axis, whether it spans many decades or a part of one. Call it last."""
+    scale, (low, high) = (axis.xaxis, axis.get_xlim()) if which == "x" else (axis.yaxis, axis.get_ylim())
+    ticks = log_ticks(low, high)
+    scale.set_major_locator(FixedLocator(ticks) if ticks else MaxNLocator(4))
+    scale.set_minor_locator(NullLocator())
     scale.set_major_formatter(lambda value, _: plain(value))
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """2 to 5 round numbers between two positive ones, as evenly spaced as can be; none if they are too close.
+
+    >>> log_ticks(0.3, 700), log_ticks(0.8, 6.5), log_ticks(3, 4)
+    ([1.0, 10.0, 100.0], [1.0, 2.0, 5.0], [])
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ladders = [range(first, last + 1, step) for step in (3, 2, 1)]
+    choices = [[10.0**k for k in ladder] for ladder in ladders]
+    choices += [[m * 10.0**k for k in range(first, last + 1) for m in digits] for digits in ((1, 3), (1, 2, 5))]
+    inside = [[tick for tick in choice if low <= tick <= high] for choice in choices]
+    return max((ticks for ticks in inside if 2 <= len(ticks) <= 5), key=len, default=[])
 
 
 def plain(value: float) -> str:
