@@ -194,8 +194,6 @@ def _caption(columns: tuple[Column, ...], seeds: int, absolute: bool, note: str)
     bars = f"bars are {LEVEL:.0%} intervals over {seeds} seeds, small dots the seeds" if seeds > 1 else "one seed"
     lines = [f"Large marks are means, {bars}. Bottom row: area of a dot is proportional to search cost."]
     if any(series.printed for column in columns for series in column.series):
-        how = (
-            "as printed" if absolute else "moved to meet ours at w_c = 0, so that they show the paper's change with w_c"
-        )
-        lines.append(f"Gray rings: the paper's Tables 2 and 3 (best validation accuracy, t_tr on train data), {how}.")
+        how = "as printed" if absolute else "moved to meet ours at w_c = 0: they show the change with w_c"
+        lines.append(f"Hollow gray: the paper's Tables 2 and 3 (best validation accuracy, t_tr on train data), {how}.")
     return tuple(line for line in (*lines, *note.split("\n")) if line)

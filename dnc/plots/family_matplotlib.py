@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
@@ -15,7 +14,7 @@ from dnc.plots.style_matplotlib import Picture, picture, style
 
 MARKERS = {"t_tr": "o", "n_params": "X"}  # by penalty, as in Fig. 4: dots and crosses
 SHIFT = 0.14  # of two penalties from the middle, in steps of w_c
-LINE = 23  # characters of the caption in an inch
+LINE = 20  # characters of the caption in an inch
 PAPER_MARK = "#9aa1a9"
 
 
@@ -60,7 +59,12 @@ def _against_wc(axis: Axes, column: Column, quantity: Quantity) -> None:
             axis.plot(
                 [x], [estimate.mean], marker, color=color, markersize=5.5, markeredgecolor=PAPER, markeredgewidth=0.4
             )
-        _printed(axis, [(wcs.index(wc) + shift, y) for wc, y in series.printed.get(quantity.column, ()) if wc in wcs])
+        printed = [(wcs.index(wc) + shift, y) for wc, y in series.printed.get(quantity.column, ()) if wc in wcs]
+        for x, y in printed:
+            style = {"markersize": 8, "markerfacecolor": "none", "markeredgecolor": PAPER_MARK, "markeredgewidth": 0.9}
+            axis.plot([x], [y], marker, **style)
+        if printed and series is column.series[-1]:
+            _name_paper(axis, printed[-1])
     axis.set_xlim(-0.5, len(wcs) - 0.5)
     axis.set_xticks(range(len(wcs)), [f"{wc:g}" for wc in wcs])
     axis.grid(visible=False, axis="x")
@@ -74,21 +78,17 @@ def _against_wc(axis: Axes, column: Column, quantity: Quantity) -> None:
         axis.set_ylim(max(0, low), min(100, high))
 
 
-def _printed(axis: Axes, points: Sequence[tuple[float, float]]) -> None:
-    """The paper's values as faint rings; the last one says what they are."""
-    for x, y in points:
-        axis.plot([x], [y], "o", markersize=9, markerfacecolor="none", markeredgecolor=PAPER_MARK, markeredgewidth=0.9)
-    if points:
-        axis.annotate(
-            "paper",
-            points[-1],
-            (0, 6),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            color=PAPER_MARK,
-            fontsize=SMALL_SIZE - 1,
-        )
+def _name_paper(axis: Axes, point: tuple[float, float]) -> None:
+    axis.annotate(
+        "paper",
+        point,
+        (0, 5),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        color=PAPER_MARK,
+        fontsize=SMALL_SIZE - 0.5,
+    )
 
 
 def _tradeoff(axis: Axes, column: Column) -> None:
