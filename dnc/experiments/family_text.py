@@ -20,7 +20,8 @@ def caption(facts: Mapping[str, Any]) -> str:
         (
             f"Scale {facts['scale']} on {facts['hardware']['machine']}: n1 = {budget['n1']}, n2 = {budget['n2']}, "
             f"n3 = {budget['n3']}, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}; "
-            "test accuracy and t_tr are those of the final network, trained on train + validation data.",
+            "test accuracy and t_tr are those of the final network, trained on train + validation data; search cost is "
+            "the training time of all steps by the clock of t_tr.",
             *(f"{'; '.join(columns)}: {what}." for what, columns in alike.items()),
         )
     )
