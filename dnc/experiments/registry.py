@@ -71,8 +71,14 @@ ENTRIES = (
         "figure", "2", "Similarity of two CNNs, step by step", "dnc.experiments.fig2",
         dict.fromkeys(SCALES, "1 s"),
     ),
-    Entry("figure", "3", "CNN families for different w_c"),
-    Entry("figure", "4", "MLP families for different w_c, penalties t_tr and N_p"),
+    Entry(
+        "figure", "3", "CNN families for different w_c", "dnc.experiments.fig3",
+        {"smoke": "not measured", "small": "not measured", "paper": "not measured"},
+    ),
+    Entry(
+        "figure", "4", "MLP families for different w_c, penalties t_tr and N_p", "dnc.experiments.fig4",
+        {"smoke": "not measured", "small": "not measured", "paper": "not measured"},
+    ),
     Entry("figure", "5", "Search transfer between data sets"),
     Entry("figure", "6", "Greedy against non-greedy search"),
     Entry(

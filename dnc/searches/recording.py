@@ -44,7 +44,7 @@ class Recording:
         self._study, self._setup, self._store, self._data = study, setup, store, data
         self._architecture = architecture
         self.spec = describe(study, setup, architecture)
-        self.id = content_hash(self.spec)[:12]
+        self.id = search_id(study, setup, architecture)
         self.facts: dict[str, Any] = {"versions": versions(), "machine": machine_name(self._setup.engine)}
         self._visits: dict[tuple[int, int], Visit] = {}  # by stage and step
         self._objective: Objective | None = None  # known once the search has begun
@@ -133,6 +133,11 @@ def describe(study: Study, setup: TrainingSetup, architecture: Architecture | No
         "engine": engine.id,
         "machine": machine_id(engine),  # its t_tr decides the steps
     }
+
+
+def search_id(study: Study, setup: TrainingSetup, architecture: Architecture | None = None) -> str:
+    """The name of a search in its store."""
+    return content_hash(describe(study, setup, architecture))[:12]
 
 
 def visit_row(visit: Visit, timing: str) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def test_list_needs_no_packages() -> None:
     [
         ([], "nothing to do: give --figure N"),
         (["--figure", "9"], "figure='9' is unknown: choose one of '1', '2'"),
-        (["--figure", "3"], "Figure 3 comes with a later release"),
+        (["--figure", "5"], "Figure 5 comes with a later release"),
         (["--table", "2"], "Table 2 comes with a later release"),
         (["--appendix", "kernels"], "did you mean 'kernel'?"),
         (["--figure", "7", "--table", "1"], "not allowed with argument"),
@@ -175,10 +175,10 @@ def test_data_that_is_not_there(
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    status, _, err = call(capsys, "--figure", "3", "--debug")
+    status, _, err = call(capsys, "--figure", "5", "--debug")
     assert status == USAGE
     assert "Traceback (most recent call last)" in err
-    assert err.splitlines()[-1].startswith("reproduce.py: Figure 3")
+    assert err.splitlines()[-1].startswith("reproduce.py: Figure 5")
 
 
 def test_an_unexpected_error_is_one_line_too(

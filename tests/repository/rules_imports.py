@@ -24,7 +24,7 @@ FOLDERS = {
     "evaluation": "data networks training store workers",
     "plots": "bayesopt space",
     "searches": "bars bayesopt space data networks training models store workers evaluation plots",
-    "experiments": "bayesopt space data training store workers plots searches",
+    "experiments": "bayesopt space data training store workers evaluation plots searches",
     "widgets": "plots searches",
 }
 # The top: `__init__` is dnc itself, its public names, which only the command line uses as users do.
