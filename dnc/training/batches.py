@@ -31,6 +31,8 @@ class BatchSource:
         device: where the samples live.
         capacity: largest batch that `gather` is asked for; its buffers are made once.
         dtype: type of the rows if `flat`.
+        multiple: a batch comes with rows behind it, up to the next multiple of this number; they hold zeros, or samples
+            of earlier batches.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class BatchSource:
         device: str,
         capacity: int = 0,
         dtype: torch.dtype = torch.float32,
+        multiple: int = 1,
     ) -> None:
-        self.flat, self.dtype = flat, dtype
+        self.flat, self.dtype, self._multiple = flat, dtype, multiple
         self.augmenter = augmenter
         if flat and (x.dtype != np.uint8 or 4 * x.size <= CONVERT_ONCE_BYTES):
             samples = float_rows(x, dtype).to(device)
@@ -53,24 +56,27 @@ class BatchSource:
             samples = samples.flatten(1) if flat else samples
         self.x = samples
         self.y = as_tensor(y).to(device)
-        self._x_batch = samples.new_empty((capacity, *samples.shape[1:]))
-        self._y_batch = self.y.new_empty(capacity)
-        self._buffers: dict[int, tuple[Tensor, Tensor]] = {}  # views of them for each batch size that occurs
+        capacity += -capacity % multiple
+        self._x_batch = samples.new_zeros((capacity, *samples.shape[1:]))
+        self._y_batch = self.y.new_zeros(capacity)
+        # views of them for each batch size that occurs: with the rows behind the batch, and without
+        self._buffers: dict[int, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self.x)
 
     def gather(self, rows: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """The training batch of the samples `rows` (B,): inputs (B, *shape), labels (B,).
+        """The training batch of the samples `rows` (B,): inputs (B, *shape), labels (B,), B rounded up to `multiple`.
 
         Both may be overwritten by the next call. `generator` draws the augmentation; None leaves it out.
         """
         n = len(rows)
         if n not in self._buffers:
-            self._buffers[n] = self._x_batch[:n], self._y_batch[:n]
-        x, y = self._buffers[n]
-        torch.index_select(self.x, 0, rows, out=x)
-        torch.index_select(self.y, 0, rows, out=y)
+            padded = n + -n % self._multiple
+            self._buffers[n] = self._x_batch[:padded], self._y_batch[:padded], self._x_batch[:n], self._y_batch[:n]
+        x, y, own_x, own_y = self._buffers[n]
+        torch.index_select(self.x, 0, rows, out=own_x)
+        torch.index_select(self.y, 0, rows, out=own_y)
         if self.augmenter is None or generator is None:
             return self._prepared(x), y
         return self.augmenter(x, generator).contiguous(memory_format=torch.channels_last), y

@@ -36,13 +36,15 @@ from dnc.networks.mlp import Perceptron
 from dnc.training.batches import BatchSource
 from dnc.training.engine import Engine, evaluation_engine
 from dnc.training.mlp_cpu.adam import FlatAdam
-from dnc.training.mlp_cpu.layout import Layout, merge_adjacent, plan_layout, round_up
+from dnc.training.mlp_cpu.layout import BATCH_MULTIPLE, MIN_ROWS, Layout, merge_adjacent, plan_layout, round_up
 from dnc.training.mlp_cpu.passes import FlatParameters, StackPass
 from dnc.training.mlp_cpu.stacked import StackedNetworks, product_type
 from dnc.training.streams import batch_bounds, shuffled, stream, stream_seed
 
-# multiply-adds from which a product is trained in bfloat16: below, conversions and oneDNN's calls cost what it gains
-REDUCED_FROM = 2**21
+# Multiply-adds from which a product is trained in bfloat16: below, conversions and oneDNN's calls cost what it gains.
+# A step takes equally long either way at 2^19.7 to 2^20.8 of them, depending on the shape (AVX-512 with bfloat16), so
+# that t_tr has no step there of more than about a tenth.
+REDUCED_FROM = 5 * 2**18
 
 
 class DirectStack:
@@ -90,7 +92,8 @@ class DirectStack:
             for config in configs
         ]
         self._input_shape = data.input_shape
-        self.layout = plan_layout(archs, math.prod(data.input_shape), data.n_classes, self._batch_sizes())
+        padded = [round_up(n, BATCH_MULTIPLE) for n in self._batch_sizes()]
+        self.layout = plan_layout(archs, math.prod(data.input_shape), data.n_classes, padded)
         self.stacked = StackedNetworks(self.layout, [n for n in networks if isinstance(n, Perceptron)], weights)
         self.grads = torch.zeros_like(self.stacked.values)
         # products in a reduced type need copies of their weights and gradients; otherwise these are views
@@ -136,7 +139,9 @@ class DirectStack:
         x, y = self._train.gather(rows, None)
         n = len(rows)
         if n not in self._passes:  # the full batch and the last one
-            labels = y.expand(len(self.configs), 1, n)  # a view that stays valid: every gather fills the same memory
+            labels = y.expand(
+                len(self.configs), 1, len(y)
+            )  # a view that stays valid: every gather fills the same memory
             self._labels_losses[n] = labels, self._losses[:, :, :n]
             self._passes[n] = StackPass(self.layout, self._flat, self.stacked.n_classes, n)
         stack_pass = self._passes[n]
@@ -167,26 +172,26 @@ class DirectStack:
         Matrix kernels are chosen by the machine and the shapes, so it is tried: on the first samples of each split, for
         each number of samples that occurs.
         """
-        batches = [self._train.gather(torch.arange(n), None)[0].clone() for n in self._batch_sizes()]
+        batches = [(self._train.gather(torch.arange(n), None)[0].clone(), n) for n in self._batch_sizes()]
         chunks = {len(x): x for x, _ in self._val.chunks()}
-        return all(self._same_bits(x) for x in [*batches, *chunks.values()])
+        return all(self._same_bits(x, n) for x, n in [*batches, *((x, n) for n, x in chunks.items())])
 
     def _batch_sizes(self) -> list[int]:
         """The sizes of the batches of an epoch: the batch size, and that of the last batch if it is another."""
         return sorted({stop - start for start, stop in batch_bounds(self.n_train, self.batch_size)})
 
-    def _same_bits(self, x: Tensor) -> bool:
-        """Whether all that a step shares on samples (B, features) has the bits of each network alone."""
+    def _same_bits(self, x: Tensor, n: int) -> bool:
+        """Whether all that a step shares on the first n samples of x has the bits of each network alone."""
         first = self.layout.first(self.stacked.products(x.dtype))  # (rows, features)
         z = torch.mm(first, x.t())  # (rows, B): z in the forward pass, D in the backward pass
         n_nets = len(self.layout.nets)
         logits = z.new_empty(n_nets, self.stacked.n_classes, len(x), dtype=self.grads.dtype)
         logits.normal_(generator=torch.Generator().manual_seed(0))
-        shared = self._shared_results(z, x, logits)
+        shared = self._shared_results(z, x[:n], logits)
         for i, net in enumerate(self.layout.nets):
             rows = slice(net.start, net.start + net.padded)
             own_z = torch.mm(first[rows].clone(), x.t())
-            alone = self._shared_results(own_z, x, logits[i : i + 1].clone())
+            alone = self._shared_results(own_z, x[:n], logits[i : i + 1].clone())
             parts = [result[rows] for result in shared[:3]] + [result[i : i + 1] for result in shared[3:]]
             if not all(map(torch.equal, alone, parts)):
                 return False
@@ -195,7 +200,7 @@ class DirectStack:
     def _shared_results(self, z: Tensor, x: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """What follows from z (rows, B) for weights and biases, then from logits (networks, n_classes, B)."""
         sums = z.to(self.grads.dtype).sum(1)
-        return z, torch.mm(z, x), sums, torch.softmax(logits, 1), torch.log_softmax(logits, 1)
+        return z, torch.mm(z[:, : len(x)], x), sums, torch.softmax(logits, 1), torch.log_softmax(logits, 1)
 
     def network(self, index: int) -> Perceptron:
         """A copy of network `index` in evaluation mode."""
@@ -252,7 +257,9 @@ def reduced_layers(config: Config, data: Dataset, engine: Engine) -> tuple[bool,
     arch = perceptron_of(config, engine)
     widths = (math.prod(data.input_shape), *(arch.hidden or (data.n_classes,)))
     batch_size = min(config.training.batch_size, len(data.x_train))
-    sizes = [n * out * batch_size for n, out in zip(widths, widths[1:], strict=False)]
+    # a first layer has at least MIN_ROWS rows, whatever its width
+    rows = (max(widths[1], MIN_ROWS), *widths[2:])
+    sizes = [n * out * batch_size for n, out in zip(widths, rows, strict=False)]
     return tuple(engine.dtype == "bfloat16" and size >= REDUCED_FROM for size in sizes)
 
 
@@ -266,4 +273,6 @@ def reduced_spans(layout: Layout, reduced: Sequence[tuple[bool, ...]]) -> list[t
 
 
 def _flat_source(x: np.ndarray, y: np.ndarray, dtype: torch.dtype, capacity: int) -> BatchSource:
-    return BatchSource(x, y, flat=True, augmenter=None, device="cpu", capacity=capacity, dtype=dtype)
+    return BatchSource(
+        x, y, flat=True, augmenter=None, device="cpu", capacity=capacity, dtype=dtype, multiple=BATCH_MULTIPLE
+    )

@@ -18,6 +18,7 @@ from torch import Tensor
 from dnc.config import MLP
 
 ALIGN = 16  # elements: matrices start at multiples of 64 bytes, on which the bits of a float32 product depend
+BATCH_MULTIPLE = 8  # samples: with another number of columns, a product's kernels fall back to slow ones at the edge
 MIN_ROWS = 16  # a first layer has at least so many rows (zeros below the real ones): narrower ones use other kernels
 
 
@@ -126,7 +127,7 @@ def row_multiple(batch_sizes: Sequence[int]) -> int:
 
 
 def plan_layout(archs: Sequence[MLP], features: int, n_classes: int, batch_sizes: Sequence[int] = (1,)) -> Layout:
-    """The layout of networks with `features` inputs and `n_classes` outputs, trained in batches of these sizes.
+    """The layout of networks with `features` inputs and `n_classes` outputs, for batches of these (padded) sizes.
 
     A network's parts have the same lengths and alignment in every stack: the bits of its products and updates depend on
     both, and must not depend on its companions.

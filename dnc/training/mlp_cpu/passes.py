@@ -1,6 +1,9 @@
 """The forward and the backward pass of a stack of perceptrons, for batches of one size whose buffers are made once.
 
-The notation is that of `dnc.training.mlp_cpu.direct`: B samples in a batch, arrays feature-major (nodes, B).
+The notation is that of `dnc.training.mlp_cpu.direct`: B samples in a batch, arrays feature-major (nodes, B). The arrays
+have B rounded up to a multiple of 8 columns, as a forward product with an odd number of them takes up to 1.5 times as
+long. What stands in the columns behind the batch is a network's output for some other samples; their part of G is 0,
+and so is that of every gradient.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from torch import Tensor
 
 from dnc.networks.layers import drop_threshold, keep_scale
 from dnc.training.activations import activate, backward
-from dnc.training.mlp_cpu.layout import Layout, NetLayout, round_up, row_multiple
+from dnc.training.mlp_cpu.layout import BATCH_MULTIPLE, Layout, NetLayout, round_up, row_multiple
 
 _aten = torch.ops.aten
 
@@ -43,10 +46,11 @@ class StackPass:
         layout: the networks of the stack.
         flat: its parameters; gradients are written into them.
         n_classes: outputs of each network.
-        size: samples of a batch.
+        n_samples: samples of a batch.
     """
 
-    def __init__(self, layout: Layout, flat: FlatParameters, n_classes: int, size: int) -> None:
+    def __init__(self, layout: Layout, flat: FlatParameters, n_classes: int, n_samples: int) -> None:
+        size = round_up(n_samples, BATCH_MULTIPLE)
         self.flat, self.size, self.n_classes = flat, size, n_classes
         dtype, nets = flat.values.dtype, layout.nets
         self.z = torch.zeros(layout.rows, size, dtype=dtype)  # (rows, B), as are h and d
@@ -63,7 +67,9 @@ class StackPass:
         self.logits = torch.full((len(nets), n_padded, size), -math.inf, dtype=dtype)
         self.g, self._log_p = torch.zeros_like(self.logits), torch.zeros_like(self.logits)
         self._minus_one = torch.full((len(nets), 1, size), -1.0, dtype=dtype)
-        self._share = torch.tensor(1 / size, dtype=dtype)  # as a tensor: torch would make one of a number in every call
+        self._share = torch.tensor(
+            1 / n_samples, dtype=dtype
+        )  # as a tensor: torch would make one of a number in every call
 
         # The masks of all first layers are one block, applied in one call; those of middle layers follow it.
         dropping = any(drop_threshold(net.arch.drop) for net in nets)
@@ -73,6 +79,9 @@ class StackPass:
         for i, net in enumerate(nets):
             self.nets.append(NetworkPass(self, i, net, mask_row))
             mask_row += sum(net.arch.hidden[1:])
+        # what belongs to the batch: its losses, the columns behind it in G, its columns of d, its rows of x
+        self._log_p_own, self._g_behind = self._log_p[..., :n_samples], self.g[..., n_samples:]
+        self._d_own, self._own = (self.d if self._reduced is None else self._reduced)[:, :n_samples], n_samples
         # views are made once: in a narrow network they would cost as much as the arithmetic
         self._relu = (self.z[: layout.relu_rows], self.h[: layout.relu_rows], self.d[: layout.relu_rows])
         self._hidden = (self.h[: layout.hidden_rows], self.masks[: layout.hidden_rows])
@@ -80,7 +89,7 @@ class StackPass:
         self._not_relu = [net for net in self.nets if net.depth and not net.layout.relu]
 
     def forward(self, x: Tensor, generators: Sequence[torch.Generator]) -> None:
-        """Compute the logits of samples (B, features), the dropout of network i drawn from generator i."""
+        """Compute the logits of samples (padded B, features), the dropout of network i drawn from generator i."""
         # one product for the first layers of all networks: (rows, features) (features, B) -> (rows, B)
         torch.mm(self._weights, x.t(), out=self.z if self._reduced is None else self._reduced)
         if self._reduced is not None:
@@ -98,12 +107,17 @@ class StackPass:
             net.forward()
 
     def loss(self, labels: Tensor, losses: Tensor) -> None:
-        """Add each sample's cross-entropy to `losses`, and compute G; labels and losses are (networks, 1, B)."""
+        """Add each sample's cross-entropy to `losses` (networks, 1, B), and compute G.
+
+        Labels are (networks, 1, padded B).
+        """
         _aten._log_softmax.out(self.logits, 1, False, out=self._log_p)  # (networks, n_padded, B), over the classes
-        losses.sub_(self._log_p.gather(1, labels))
+        losses.sub_(self._log_p_own.gather(1, labels[..., : self._own]))
         # exp(log_p) would save a call, but its bits differ from softmax's
         _aten._softmax.out(self.logits, 1, False, out=self.g)
         self.g.scatter_add_(1, labels, self._minus_one).mul_(self._share)  # (softmax(z) - onehot(y)) / B
+        if self._own < self.size:
+            self._g_behind.zero_()
 
     def backward(self, x: Tensor) -> None:
         """Compute all gradients from G."""
@@ -120,8 +134,8 @@ class StackPass:
             backward(net.activation, net.d[0], net.z[0])
         torch.sum(d, 1, out=self._bias_grad)
         if self._reduced is not None:
-            d = self._reduced.copy_(d)
-        torch.mm(d, x, out=self._weight_grads)  # (rows, B) (B, features) -> (rows, features)
+            self._reduced.copy_(d)
+        torch.mm(self._d_own, x[: self._own], out=self._weight_grads)  # (rows, B) (B, features) -> (rows, features)
 
 
 class NetworkPass:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_perceptrons import DIRECT, REDUCED, SMALL, assert_same_bits, config, flat_data
 from small_training import CNN_CONFIG, CPU, MLP_CONFIG, numbers, stripes
 
@@ -30,6 +32,46 @@ from dnc.training.stack import train_stack
 @pytest.fixture(autouse=True)
 def _small_products_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct, "REDUCED_FROM", SMALL)
+
+
+# --- padded batches
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_what_stands_behind_a_batch_changes_nothing(draw: st.DataObject) -> None:
+    """Losses and gradients of any batch size are those of a float64 network that has seen the batch alone."""
+    n = draw.draw(st.integers(1, 40), label="batch size")
+    hidden = draw.draw(st.lists(st.integers(1, 20), max_size=3).map(tuple), label="hidden")
+    c, data = config(*hidden, batch_size=n), flat_data(60)
+    trained = DirectStack([c], data, DIRECT, seed=1, weights=torch.float64)
+    trained.start_epoch(0, [1e-3])
+    trained.gradients(torch.arange(data.n_train - n, data.n_train))  # leaves other samples behind those of the next batch
+    before, rows = trained._losses.sum().item(), torch.arange(n)
+    trained.gradients(rows)
+    network = trained.network(0).double()
+    parameters = list(network.parameters())
+    stored = [part for pair in layer_pairs(trained, trained.stacked.values) for part in pair]
+    for mine, values in zip(parameters, stored, strict=True):
+        mine.data.copy_(values)
+    x, y = torch.from_numpy(data.x_train).double()[rows] / 255, torch.from_numpy(data.y_train)[rows]
+    loss = F.cross_entropy(network(x), y)
+    computed = [grad for pair in layer_pairs(trained, trained.grads) for grad in pair]
+    for mine, theirs in zip(computed, torch.autograd.grad(loss, parameters), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+    assert trained._losses.sum().item() - before == pytest.approx(n * loss.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 255, 256, 257])
+def test_products_have_a_multiple_of_8_columns(n: int) -> None:
+    """With another number their kernels end in slow ones; benchmarks/odd_batches.py has the times."""
+    trained = DirectStack([config(20, 10, drop=0.2, batch_size=n)], flat_data(400), DIRECT, seed=0)
+    trained.start_epoch(0, [1e-3])
+    trained.gradients(torch.arange(n))
+    stack_pass = trained._passes[n]
+    net = stack_pass.nets[0]
+    for array in (stack_pass.z, stack_pass.d, stack_pass.masks, *net.z, *net.h, *net.d, net.logits):
+        assert (array.shape[-1], array.is_contiguous()) == (-(-n // 8) * 8, True)
 
 
 # --- against autograd and torch's optimizer
@@ -54,7 +96,7 @@ def test_gradients_are_those_of_autograd_in_float64(hidden: tuple[int, ...], act
     own = trained._passes[len(rows)].nets[0]
     masks = own.masks
     for linear, mask in zip(network.hidden, masks, strict=False):
-        h = FUNCTIONS[activation](linear(h)) * mask.t() * own.scale
+        h = FUNCTIONS[activation](linear(h)) * mask[:, : len(rows)].t() * own.scale
     y = torch.from_numpy(data.y_train)[rows]
     loss = F.cross_entropy(network.classifier(h), y)
     gradients = torch.autograd.grad(loss, list(network.parameters()))
@@ -140,11 +182,11 @@ def test_engines_of_the_families(monkeypatch: pytest.MonkeyPatch) -> None:
     for native, dtype in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(engines, "cpu_has_bfloat16", lambda native=native: native)
         assert select_engine("cpu", family="mlp") == Engine("cpu", dtype, kind="direct")
-        assert select_engine("cpu", family="mlp").id == f"direct-cpu-{dtype}-{3 if native else 1}"
+        assert select_engine("cpu", family="mlp").id == f"direct-cpu-{dtype}-{4 if native else 2}"
         assert select_engine("cpu", family="cnn").kind == "eager"
         assert select_engine("cpu", "float32", "mlp") == DIRECT
         assert select_engine("cpu") == CPU
-    assert Engine.parse("direct-cpu-bfloat16-3") == REDUCED
+    assert Engine.parse("direct-cpu-bfloat16-4") == REDUCED
     with pytest.raises(ArgumentError, match="engine version"):
         Engine.parse("direct-cpu-bfloat16-2")
     with pytest.raises(ArgumentError, match="engine version"):
@@ -173,7 +215,8 @@ def test_bfloat16_is_close_to_float32_and_used_for_large_products(
 ) -> None:
     data = flat_data(600)
     widths = (20, *(hidden or (5,)))
-    largest = max(a * b for a, b in zip(widths, widths[1:], strict=False))
+    rows = (max(widths[1], 16), *widths[2:])  # of a first layer there are at least 16
+    largest = max(a * b for a, b in zip(widths, rows, strict=False))
     monkeypatch.setattr(direct, "REDUCED_FROM", 96 * largest)
     for batch_size in (95, 96):
         c = config(*hidden, drop=0.2, batch_size=batch_size)
@@ -253,6 +296,6 @@ def test_no_validation_samples_give_nan() -> None:
 
 def test_the_clock_times_this_engine() -> None:
     calibration = calibrate(DIRECT)
-    assert calibration.engine == "direct-cpu-float32-1"
+    assert calibration.engine == "direct-cpu-float32-2"
     timing = measure_t_tr(config(300, drop=0.2, batch_size=256), flat_data(400, 784, 10), DIRECT, calibration)
     assert timing.ratio == pytest.approx(1, abs=0.5)  # nearly the calibration network

@@ -74,19 +74,19 @@ def test_any_stack_of_any_size_changes_no_bit(draw: st.DataObject) -> None:
 
 def test_products_are_reduced_by_their_own_size() -> None:
     """Next to each other in one network, and whatever the companions are; those of a stack agree in the first."""
-    data, wide = flat_data(410, features=41), config(33, 3, 200, 100, batch_size=64)
+    data, wide = flat_data(410, features=15), config(33, 3, 200, 100, batch_size=64)
     small, narrow = config(30, 40, 2, batch_size=64), config(6, batch_size=64)
     assert direct.reduced_layers(wide, data, REDUCED) == (True, False, True, True)
     assert direct.reduced_layers(small, data, REDUCED) == (True, True, False)
     assert direct.reduced_layers(narrow, data, REDUCED) == (False,)
     assert direct.reduced_layers(wide, data, DIRECT) == (False,) * 4
-    layout = plan_layout([wide.arch, small.arch, config(7, 8).arch], 41, 5)  # type: ignore[list-item]
+    layout = plan_layout([wide.arch, small.arch, config(7, 8).arch], 15, 5)  # type: ignore[list-item]
     reduced = [direct.reduced_layers(c, data, REDUCED) for c in (wide, small)] + [(True, False)]
     spans = direct.reduced_spans(layout, reduced)
     matrices = [net.weights[k] for net, flags in zip(layout.nets, reduced, strict=True) for k in range(1, len(flags))]
     inside = [any(a <= start and start + out * n <= b for a, b in spans) for start, out, n in matrices]
     assert inside == [False, True, True, True, False, False]
-    assert spans[0] == (0, layout.rows * 41)
+    assert spans[0] == (0, layout.rows * 15)
     assert len(spans) == 2  # the neighbours are one part
     check_companions([wide, small, narrow], data, REDUCED, [[0, 1], [2, 1, 0]])
     with pytest.raises(ArgumentError, match=r"\[\(64, False\), \(64, True\)\]"):
