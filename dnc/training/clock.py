@@ -6,6 +6,7 @@ A timed step is gather + augmentation + forward + backward + update, the code th
 
 On a CPU, blocks of the network's steps alternate with blocks of one fixed network, the calibration network; r is the
 median of the ratios of the paired times, so whatever slows down both (other jobs, clock speed, temperature) cancels.
+Some steps before each block are not timed, until the caches hold that network's data again, as they do in training.
 t_ref, the time of a step of the calibration network, is measured once per machine and engine. Times are the CPU time of
 one thread.
 
@@ -47,6 +48,7 @@ from dnc.training.stepper import Stepper, build_stepper
 # that it may take if that is more.
 SCREENING = 10, 0.25, 0.03
 PRECISE = 100, 2.0, 0.1
+SETTLING = 0.005  # seconds of steps before a block that are not timed: the first ones find their data in no cache
 CALIBRATION_BLOCKS = 25  # half a second
 
 CALIBRATION_CONFIG = Config(MLP(hidden=(300,), drop=0.2), Training(batch_size=256))
@@ -248,5 +250,13 @@ def _block_timer(stepper: Stepper, engine: Engine) -> Callable[[], Block]:
     run = StepRunner(stepper, engine)
     step = warm_up(run)
     # reading the clock costs nothing on a CPU; on a GPU it waits for the device, so a block is timed in one piece
-    chunk = 1 if engine.device == "cpu" else math.ceil(1.1 * MIN_BLOCK / step)
-    return lambda: time_block(run, chunk)
+    if engine.device == "cuda":
+        chunk = math.ceil(1.1 * MIN_BLOCK / step)
+        return lambda: time_block(run, chunk)
+    settling = math.ceil(SETTLING / step) if step < MIN_BLOCK else 0  # a step as long as a block hides it
+
+    def block() -> Block:
+        run(settling)
+        return time_block(run)
+
+    return block
