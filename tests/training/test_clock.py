@@ -254,7 +254,7 @@ def test_real_timings_are_plausible(arch: MLP | CNN, monkeypatch: pytest.MonkeyP
     timing = measure_t_tr(Config(arch, Training(batch_size=16)), digits_like(), CPU, calibration, epochs=2)
     assert timing.t_tr == pytest.approx(80 / 16 * timing.ratio * calibration.seconds)
     assert 0 < timing.ratio < 100
-    assert paired_timing.MIN_COUNT <= len(timing.blocks) <= clock.SCREENING[0]
+    assert paired_timing.MIN_COUNT <= len(timing.blocks) <= clock.SCREENING[1]
     ratios = [pair.ratio for pair in timing.blocks if isinstance(pair, Pair)]
     assert timing.ratio == pytest.approx(statistics.median(ratios))
     assert timing.error == pytest.approx(relative_error(ratios))
