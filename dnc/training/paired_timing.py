@@ -14,21 +14,22 @@ from numpy.typing import NDArray
 
 MIN_BLOCK = 0.02  # seconds that a block takes at least; it has at least one step
 MIN_COUNT = 3  # values, however long they take; below, their spread says nothing
-SURE_COUNT = 5  # values from which an error can be believed, and so end a measurement
 TOLERANCE = 0.01  # relative standard error at which a measurement ends
 OUTLIER, MAD_OF_NORMAL = 5.0, 0.6745  # robust standard deviations; median absolute deviation of a standard normal
 LONG_STEP = 0.25  # seconds: a single step of this length is warm-up enough
 
 
 class StopRule(NamedTuple):
-    """When a measurement ends that has not reached `TOLERANCE`.
+    """When a measurement ends.
 
     Attributes:
-        count: after so many values …
+        sure: values from which on an error within `TOLERANCE` ends it; that of fewer is not believed.
+        count: without such an error, it ends after so many values …
         budget: … or when the blocks have taken so many seconds together, given the median so far; not before
             `MIN_COUNT` values.
     """
 
+    sure: int
     count: int
     budget: Callable[[float], float]
 
@@ -141,7 +142,7 @@ def _settled(measure: Callable[[], tuple[float, float]], stop: StopRule) -> tupl
         if len(values) < MIN_COUNT:
             continue
         median, error = statistics.median(values), relative_error(values)
-        certain = len(values) >= SURE_COUNT and error <= TOLERANCE
+        certain = len(values) >= stop.sure and error <= TOLERANCE
         if certain or len(values) >= stop.count or spent >= stop.budget(median):
             return median, error
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnc.training.clock import PRECISE
 from dnc.training.paired_timing import (
     Block,
     StopRule,
@@ -28,8 +29,8 @@ def blocks(seconds: Iterator[float], steps: int = 10) -> Callable[[], Block]:
     return lambda: Block(next(seconds), steps)
 
 
-def limits(count: int = 10, seconds: float = FOREVER) -> StopRule:
-    return StopRule(count, lambda ratio: seconds)
+def limits(count: int = 10, seconds: float = FOREVER, sure: int = 5) -> StopRule:
+    return StopRule(sure, count, lambda ratio: seconds)
 
 
 # --- rules that stop a measurement
@@ -64,7 +65,7 @@ def test_the_budget_is_asked_with_the_current_median() -> None:
         asked.append(ratio)
         return 0.2
 
-    paired_ratio(blocks(iter([0.02, 0.04, 0.06, 0.06, 0.06])), blocks(repeat(0.02)), StopRule(10, budget))
+    paired_ratio(blocks(iter([0.02, 0.04, 0.06, 0.06, 0.06])), blocks(repeat(0.02)), StopRule(5, 10, budget))
     assert asked == pytest.approx([2.0, 2.5])  # after 3 pairs 0.18 s are spent, after 4 pairs 0.26 s
 
 
@@ -137,6 +138,18 @@ def test_the_error_is_honest(n: int, outliers: float) -> None:
     errors = np.array([relative_error(row) for row in ratios]) * np.median(ratios, axis=1)
     assert 0.89 < np.mean(misses < 2 * errors) < 0.98  # 0.954 where the error is known
     assert 0.9 < np.median(errors) / np.quantile(misses, 0.683) < 1.3
+
+
+@pytest.mark.parametrize("noise", [0.03, 0.04])
+def test_the_error_of_a_precise_measurement_is_honest_where_it_stops(noise: float) -> None:
+    """It stops when its error looks small, which that of few values does by chance: 0.89 if five are enough."""
+    rng, within = np.random.default_rng(0), list[bool]()
+    sure, count, _, _ = PRECISE
+    for _ in range(1500):
+        times = iter(0.02 * (1 + noise * rng.normal(size=count)))
+        result = paired_ratio(blocks(times), blocks(repeat(0.02)), limits(count, sure=sure))
+        within.append(abs(result.median - 1) < 2 * result.error * result.median)
+    assert np.mean(within) > 0.91  # 0.954 where the error is known
 
 
 def test_one_wild_value_does_not_blow_it_up() -> None:
