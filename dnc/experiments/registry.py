@@ -73,11 +73,11 @@ ENTRIES = (
     ),
     Entry(
         "figure", "3", "CNN families for different w_c", "dnc.experiments.fig3",
-        {"smoke": "not measured", "small": "not measured", "paper": "not measured"},
+        {"smoke": "2 min", "small": "90 min, predicted", "paper": "GPU weeks"},
     ),
     Entry(
         "figure", "4", "MLP families for different w_c, penalties t_tr and N_p", "dnc.experiments.fig4",
-        {"smoke": "not measured", "small": "not measured", "paper": "not measured"},
+        {"smoke": "1-2 min", "small": "90 min, predicted", "paper": "GPU days"},
     ),
     Entry("figure", "5", "Search transfer between data sets"),
     Entry("figure", "6", "Greedy against non-greedy search"),

@@ -25,7 +25,7 @@ from dnc.searches.archive import open_store
 from dnc.searches.sweep import WCS
 from dnc.space import CNNSpace, MLPSpace, TrainingSpace
 from dnc.terminal import INTERRUPTED, OK
-from dnc.training import clock, paired_timing
+from dnc.training import paired_timing
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 import reproduce
@@ -56,7 +56,6 @@ def make_tiny(patch: pytest.MonkeyPatch) -> None:
         scale = FamilyScale("smoke", (setting,), penalties, n1=1, n2=1, n3=20, n_seeds=1)
         patch.setattr(module, "EXPERIMENT", replace(module.EXPERIMENT, scales={"smoke": scale}))
     patch.setattr(paired_timing, "MIN_BLOCK", 0.001)  # t_tr need not be exact here
-    patch.setattr(clock, "MIN_BUDGET", 0.0)
 
 
 @pytest.fixture(autouse=True)
