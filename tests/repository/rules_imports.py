@@ -29,7 +29,8 @@ FOLDERS = {
 }
 # The top: `__init__` is dnc itself, its public names, which only the command line uses as users do.
 TOP = {
-    "__init__": "bayesopt space data networks models workers plots searches widgets",
+    "citation": "",
+    "__init__": "citation bayesopt space data networks models workers plots searches widgets",
     "terminal": "",
     "cli_options": "terminal bayesopt space data searches",
     "commands": "__init__ cli_options space data searches",

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = "torch torchvision pandas matplotlib plotly scipy.stats sklearn ipywidgets IPython tqdm.notebook".split()
 PUBLIC = """
     load_data Dataset CNNSpace MLPSpace TrainingSpace search load_model sweep transfer start estimate
-    open_store Problem stage1 stage2 stage3 BayesianOptimizer SobolSearch RandomSearch GaussianProcess similarity
+    open_store cite Problem stage1 stage2 stage3 BayesianOptimizer SobolSearch RandomSearch GaussianProcess similarity
     CNN MLP Training Config DncError
 """.split()
 
