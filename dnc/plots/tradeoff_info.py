@@ -24,6 +24,7 @@ LOG_FROM = 5.0  # largest / smallest from which an axis is logarithmic
 MARGIN = 0.06  # of an axis' length, beyond the outermost points
 LOG_LEVELS = (1.0, 1.5, 2.25, 3.4, 5.0)  # equal-f lines on a logarithmic error axis, as multiples of the winner's f
 LINEAR_LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8)  # on a linear one, as shares of its length above the winner's f
+LABEL_ROOM = 0.12, 0.12  # of the lengths of the axes, for the label of a line
 LINE_POINTS = 32  # of one line, in each direction
 
 
@@ -76,11 +77,12 @@ class Axis(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of equal f, clipped to the axes; x ascending."""
+    """A line of equal f, clipped to the axes; x ascending. Its label stands above and to the right of a point of it."""
 
     f: float
     x: tuple[float, ...]
     y: tuple[float, ...]
+    label: tuple[float, float] | None  # that point; None where the axes leave no room
 
 
 class Points(NamedTuple):
@@ -306,10 +308,20 @@ def _line(points: Points, wc: float, level: float) -> Line:
     if slope:  # on logarithmic axes the line bends down steeply: points spread along x alone would cut its corner
         x = np.sort(np.concatenate([x, (level - _spread(y_axis)) / slope]))
     y = level - slope * x
-    # a horizontal line on the very edge of the plot must not vanish by rounding
-    slack = 1e-9 * (y_axis.high - y_axis.low)
+    # a line on the very edge of the plot, or of an f far beyond all errors, must not vanish by rounding
+    slack = 1e-9 * (y_axis.high - y_axis.low) + 4 * np.spacing(level)
     inside = (x >= x_axis.low) & (x <= x_axis.high) & (y >= y_axis.low - slack) & (y <= y_axis.high + slack)
-    return Line(level, _rounded(x[inside]), _rounded(y[inside]))
+    x, y = x[inside], np.clip(y[inside], y_axis.low, y_axis.high)
+    free = (_share(x, x_axis) < 1 - LABEL_ROOM[0]) & (_share(y, y_axis) < 1 - LABEL_ROOM[1])
+    places = zip(_rounded(x[free]), _rounded(y[free]), strict=True)
+    return Line(level, _rounded(x), _rounded(y), next(places, None))
+
+
+def _share(values: np.ndarray, axis: Axis) -> np.ndarray:
+    """Where values lie along an axis: 0 at its low end, 1 at its high end."""
+    unit = np.log10 if axis.log else np.asarray
+    low, high = unit(axis.low), unit(axis.high)
+    return (unit(values) - low) / (high - low)
 
 
 def _spread(axis: Axis) -> np.ndarray:

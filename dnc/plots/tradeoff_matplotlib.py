@@ -69,15 +69,16 @@ def _lines(axes: Axes, info: TradeoffInfo) -> None:
             zorder=2,
             label="equal f" if winners else None,
         )
-        axes.annotate(
-            f"f = {line.f:.3g}",
-            (line.x[0], line.y[0]),
-            xytext=(2, 2),
-            textcoords="offset points",
-            fontsize=SMALL_SIZE,
-            color=color,
-            clip_on=True,
-        )
+        if line.label:
+            axes.annotate(
+                f"f = {line.f:.3g}",
+                line.label,
+                xytext=(2, 2),
+                textcoords="offset points",
+                fontsize=SMALL_SIZE,
+                color=color,
+                clip_on=True,
+            )
     front = [(points.x[i], points.y[i]) for i in points.pareto]
     # a step and not a straight line: between two trials of the front nothing better than the cheaper one is known
     axes.step(

@@ -168,7 +168,7 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
     """
     points, color, rank, winner = info.points, wc_color(info.wc), info.rank, info.winner
     best, *others = info.lines
-    starts = [(line.x[0], line.y[0]) for line in info.lines]
+    labels = [(*line.label, f"f = {line.f:.3g}") for line in info.lines if line.label]
     alike = (winner, *info.near)
     updates: dict[int, dict[str, Any]] = {
         LINES: {
@@ -178,9 +178,9 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
         },
         BEST_LINE: {"x": list(best.x), "y": list(best.y), "line.color": color},
         LABELS: {
-            "x": [x for x, _ in starts],
-            "y": [y for _, y in starts],
-            "text": [f"f = {v.f:.3g}" for v in info.lines],
+            "x": [x for x, _, _ in labels],
+            "y": [y for _, y, _ in labels],
+            "text": [text for _, _, text in labels],
             "textfont.color": color,
         },
         NEAR: {
