@@ -83,7 +83,7 @@ class ArmsInfo(NamedTuple):
         seeds = max(len(group.seeds) for panel in self.panels for group in panel.groups)
         bars = f", bars: mean ± 1 standard deviation of {seeds} seeds" if seeds > 1 else " (one seed)"
         above = f"Top: filled marks are final f after stage 3, hollow ones f after stage 1; one mark per seed{bars}."
-        below = "Bottom: best f so far in the same colours, mean over seeds; stage 2 (shaded) is the same grid for all."
+        below = "Bottom: best f so far in the same colors, mean over seeds; stage 2 (shaded) is the same grid for all."
         return tuple(line for line in (above, below, *self.note.split("\n")) if line)
 
     @property

@@ -39,7 +39,7 @@ def draw(info: TradeoffInfo, width: float = PAGE, height: float = 4.2) -> Pictur
         legend = figure.legend(loc="outside right upper", labelcolor=INK, title="darker: smaller f")
         for handle in legend.legend_handles:
             if isinstance(handle, PathCollection) and str(handle.get_label()).startswith("stage"):
-                handle.set_array(None)  # it took the colour of some trial's rank: a legend needs one that is fixed
+                handle.set_array(None)  # it took the color of some trial's rank: a legend needs one that is fixed
                 handle.set_facecolor(BEST_RANK)
     return figure
 

@@ -144,7 +144,7 @@ def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
     for index, values in wc_updates(info).items():
         for key, value in values.items():
             _put(drawn[index], key, value)
-    for stage, symbol in STAGE_SYMBOLS.items():  # the legend's marks: in one colour, not in that of some rank
+    for stage, symbol in STAGE_SYMBOLS.items():  # the legend's marks: in one color, not in that of some rank
         drawn.append(
             {
                 "type": "scatter",

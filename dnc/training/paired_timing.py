@@ -84,7 +84,7 @@ def paired_ratio(
     """Measure r, the ratio of two step times, in pairs of blocks.
 
     Stops at a relative standard error of 1 %, after 10 pairs, or when the blocks have taken `budget(r)` seconds
-    together, but not before 3 pairs. The order within a pair alternates, so that a steady drift favours neither.
+    together, but not before 3 pairs. The order within a pair alternates, so that a steady drift favors neither.
 
     Args:
         time_network, time_calibration: each call runs and times one block.
