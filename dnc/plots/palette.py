@@ -26,6 +26,7 @@ ARM_COLORS: Mapping[str, str] = MappingProxyType(
 ARM_MARKERS: Mapping[str, str] = MappingProxyType({"random": "o", "sobol": "s", "balanced": "D", "extreme": "^"})
 
 STAGE_MARKERS: Mapping[int, str] = MappingProxyType({1: "o", 2: "s", 3: "D"})
+BEYOND_OPACITY = 0.35  # of a winner at a w_c that its search was not aimed at
 WORST_RANK, BEST_RANK = "#d3d8de", "#39424e"  # the trade-off's points, from the last rank to the first
 NET_I, NET_J, COMPUTED = "#5a5cf0", "#c9500a", "#350f66"  # Fig. 2: x_i, x_j, and what is computed from both
 

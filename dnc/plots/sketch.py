@@ -12,7 +12,8 @@ from html import escape
 from typing import NamedTuple
 
 from dnc.errors import DncError
-from dnc.plots.tradeoff_info import Axis, Result, TradeoffInfo, tradeoff_info
+from dnc.plots.axis_info import Axis
+from dnc.plots.tradeoff_info import Result, TradeoffInfo, tradeoff_info
 from dnc.trial import Trial
 
 WIDTH, HEIGHT = 330, 190  # pixels

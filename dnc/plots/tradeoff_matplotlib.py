@@ -8,8 +8,10 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from dnc.plots.axis_info import Axis
 from dnc.plots.palette import (
     BEST_RANK,
+    BEYOND_OPACITY,
     INK,
     MUTED,
     PAGE,
@@ -20,7 +22,7 @@ from dnc.plots.palette import (
     wc_color,
 )
 from dnc.plots.style_matplotlib import Picture, picture, style
-from dnc.plots.tradeoff_info import Axis, TradeoffInfo
+from dnc.plots.tradeoff_info import TradeoffInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +38,8 @@ def draw(info: TradeoffInfo, width: float = PAGE, height: float = 4.2) -> Pictur
         _scale(axes, info)
         _lines(axes, info)
         _points(axes, info)
+        if info.caution:
+            figure.supxlabel(_math(info.caution), x=0.01, ha="left", fontsize=SMALL_SIZE)
         legend = figure.legend(loc="outside right upper", labelcolor=INK, title="darker: smaller f")
         for handle in legend.legend_handles:
             if isinstance(handle, PathCollection) and str(handle.get_label()).startswith("stage"):
@@ -135,6 +139,7 @@ def _points(axes: Axes, info: TradeoffInfo) -> None:
         s=190,
         marker="*",
         color=wc_color(info.wc),
+        alpha=BEYOND_OPACITY if info.caution else 1,
         edgecolors=PAPER,
         linewidths=0.9,
         zorder=4,

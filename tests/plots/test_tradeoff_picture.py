@@ -13,7 +13,8 @@ from test_tradeoff import make_result
 
 from dnc.errors import ArgumentError, SearchError
 from dnc.plots import tradeoff_matplotlib, tradeoff_plotly
-from dnc.plots.tradeoff_info import Axis, TradeoffInfo, quantity, tradeoff_info, wc_grid
+from dnc.plots.axis_info import Axis
+from dnc.plots.tradeoff_info import TradeoffInfo, quantity, tradeoff_info, wc_grid
 
 
 def test_the_points_are_the_trials_that_did_not_fail() -> None:
