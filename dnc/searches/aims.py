@@ -8,6 +8,8 @@ from typing import Any
 from dnc.objective import Objective
 from dnc.tradeoff import sound_range
 
+ROUNDING = 1 + 1e-9  # an aim that was scaled to another c_0 is still an aim
+
 
 def aims_of(spec: Mapping[str, Any], facts: Mapping[str, Any], objective: Objective) -> tuple[float, ...] | None:
     """The w_c at which the searches behind a result were aimed, in units of this objective's c_0.
@@ -25,7 +27,7 @@ def aims_of(spec: Mapping[str, Any], facts: Mapping[str, Any], objective: Object
 
 def caution(aims: Sequence[float] | None, objective: Objective) -> str:
     """One sentence if trials are ranked at a w_c, or under a penalty, that they do not answer; "" otherwise."""
-    if aims is None or any(low <= objective.wc <= high for low, high in sound_range(aims)):
+    if aims is None or any(low <= objective.wc <= high * ROUNDING for low, high in sound_range(aims)):
         return ""
     if not aims:
         how = f"penalty={objective.penalty!r}, wc={objective.wc:g}"

@@ -60,7 +60,7 @@ class SearchResult(HasCard):
     >>> bool(cheaper.best.n_params <= result.best.n_params)
     True
     >>> print(cheaper.caution)  # a search aimed at 100 finds better networks there
-    aimed at w_c = 0.1, sound at w_c 0.001 to 0.125: a search or sweep with wc=100 finds better networks
+    aimed at w_c = 0.1, sound at w_c 0.001 to 0.1: a search or sweep with wc=100 finds better networks
     """
 
     id: str
