@@ -8,12 +8,12 @@ ARGS :=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types tests format notebooks bench torture lock clean clean-all
+.PHONY: help venv demo lab test lint types tests format notebooks bench torture lock clean clean-all
 
 help:  ## this list
 	@echo 'usage: make TARGET'
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
-	@echo 'variables: PYTHON=/path/to/python3 (3.11 or newer, for a new .venv), ARGS="..." (for pytest)'
+	@echo 'variables: PYTHON=/path/to/python3 (3.11 or newer, for a new .venv), ARGS="..." (for pytest and lab)'
 
 # The stamp is written last: an interrupted installation leaves none, and the next make goes on with it.
 $(STAMP): $(LOCK) pyproject.toml tools/make_venv.sh
@@ -26,6 +26,9 @@ venv: $(STAMP)  ## make .venv and install requirements.lock and this project int
 demo: $(STAMP)  ## draw Figure 7 from a real search, small enough for a minute or two
 	@$(PY) reproduce.py --figure 7 --scale smoke
 	@test -f figures/fig7.png && echo 'The picture: $(CURDIR)/figures/fig7.png'
+
+lab: $(STAMP)  ## open the first notebook in JupyterLab
+	@$(PY) -m jupyterlab notebooks/00_*.ipynb $(ARGS)
 
 test: lint types tests  ## everything CI checks: lint, types, tests
 

@@ -36,7 +36,7 @@ def ratio(
         return lambda: time_block(run)
 
     with compute_settings(engine):
-        measured = paired_ratio(timer(odd), timer(even), StopRule(pairs, lambda ratio: 1e9))
+        measured = paired_ratio(timer(odd), timer(even), StopRule(10, pairs, lambda ratio: 1e9))
     return measured.median * even / odd, measured.error
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnc.bayesopt.gp import GaussianProcess
     from dnc.bayesopt.optimizer import BayesianOptimizer, RandomSearch, SobolSearch
     from dnc.bayesopt.similarity import Similarity, similarity
+    from dnc.citation import cite
     from dnc.config import CNN, MLP, Config, Training
     from dnc.data import Augment, Dataset, data_root, datasets, load_data
     from dnc.errors import ArgumentError, DataError, DncError, SearchError, StoreError
@@ -44,6 +45,7 @@ _HOMES = {
     "dnc.bayesopt.gp": ("GaussianProcess",),
     "dnc.bayesopt.optimizer": ("BayesianOptimizer", "RandomSearch", "SobolSearch"),
     "dnc.bayesopt.similarity": ("Similarity", "similarity"),
+    "dnc.citation": ("cite",),
     "dnc.config": ("CNN", "MLP", "Config", "Training"),
     "dnc.data": ("Augment", "Dataset", "data_root", "datasets", "load_data"),
     "dnc.errors": ("ArgumentError", "DataError", "DncError", "SearchError", "StoreError"),

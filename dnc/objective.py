@@ -2,7 +2,7 @@
 
     f = f_p + w_c f_c,    f_p = 1 - best validation accuracy,    f_c = c / c_0
 
-f is composed from trials when it is read, never stored with them: one set of trials answers every w_c.
+f is composed from trials when it is read, never stored with them, so that they can be ranked under another w_c.
 """
 
 from __future__ import annotations

@@ -1,12 +1,18 @@
-"""Trade-offs between error and complexity: the non-dominated trials, and who wins at which w_c.
+"""Trade-offs between error and complexity: the non-dominated trials, who wins at which w_c, and where that is sound.
 
 Plain numpy, so that a slider can re-rank thousands of trials while it is dragged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+# How far below the w_c that a search was aimed at its trials may be ranked; docs/reranking.md has the measurements.
+SOUND_DOWN = 100.0  # a factor; upwards there is none, as a search tries little that is cheaper than its w_c asks for
+NEAR_ZERO = 0.01  # searches aimed at 0 and up to here find the same within chance
 
 
 def rank(f: ArrayLike, complexity: ArrayLike) -> NDArray[np.intp]:
@@ -36,6 +42,27 @@ def within_error(f: ArrayLike, f_se: ArrayLike, best: int) -> NDArray[np.intp]:
     near = np.abs(f - f[best]) < 2 * np.hypot(f_se, f_se[best])
     near[best] = False
     return np.flatnonzero(near)
+
+
+def sound_range(aims: Iterable[float]) -> tuple[tuple[float, float], ...]:
+    """Intervals of w_c, ends included, in which trials may be ranked that searches aimed at some w_c have found.
+
+    Outside of them a search that is aimed there finds better networks, most of all where w_c is larger: what is cheap
+    enough for it was hardly tried. Inside, nothing is lost on average.
+
+    Args:
+        aims: the w_c of the searches, each >= 0.
+
+    >>> sound_range([0.1]), sound_range([1, 200]), sound_range([])
+    (((0.001, 0.1),), ((0.01, 1), (2.0, 200)), ())
+    """
+    merged: list[tuple[float, float]] = []
+    for aim in sorted(aims):
+        low, high = aim / SOUND_DOWN if aim > NEAR_ZERO else 0.0, max(aim, NEAR_ZERO)
+        if merged and low <= merged[-1][1]:
+            low = merged.pop()[0]
+        merged.append((low, high))
+    return tuple(merged)
 
 
 def pareto(complexity: ArrayLike, error: ArrayLike) -> NDArray[np.intp]:

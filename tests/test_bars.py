@@ -40,7 +40,8 @@ def test_a_search_a_sweep_and_a_refit_need_no_terminal(
     make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paired_timing, "MIN_BLOCK", 0.001)  # t_tr need not be exact here
-    monkeypatch.setattr(clock, "MIN_BUDGET", 0.0)
+    for limits in ("SCREENING", "PRECISE"):
+        monkeypatch.setattr(clock, limits, (3, 3, 0.0, 0.0))
     monkeypatch.setattr(sys, "stderr", make())
     options: dict[str, Any] = {"penalty": "n_params", "epochs": 1, "n1": 1, "n2": 0, "n3": 20, "workers": 0}
     found = dnc.search(DATA, SPACE, wc=0.1, **options)

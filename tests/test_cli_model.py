@@ -32,7 +32,8 @@ def _quick_clock() -> Iterator[None]:
     """t_tr need not be exact here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paired_timing, "MIN_BLOCK", 0.001)
-        patch.setattr(clock, "MIN_BUDGET", 0.0)
+        for limits in ("SCREENING", "PRECISE"):
+            patch.setattr(clock, limits, (3, 3, 0.0, 0.0))
         yield
 
 

@@ -3,7 +3,7 @@
     python tools/draw_tour.py
 
 A tiny search is watched while it runs: every box is a function that was called, in its room and in the order of the
-calls, and every arrow is labelled with the kind of object that was handed over. Nothing is listed by hand but which
+calls, and every arrow is labeled with the kind of object that was handed over. Nothing is listed by hand but which
 kinds are worth a label.
 """
 
@@ -39,7 +39,7 @@ PACKAGE = str(Path(dnc.__file__).parent)
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "life_of_a_trial.png"
 
 # What carries a config through the rooms, from the first form to the last; a call that is given several of them is
-# labelled with the last.
+# labeled with the last.
 CARRIERS = (SearchSettings, Study, Visit, Trial, TrainJob, Config, Outcome, TrialStatus)
 
 

@@ -34,7 +34,7 @@ def clean_inputs(
 ) -> np.ndarray:
     """Inputs as uint8 or float32: flat [N, F], or images [N, C, H, W].
 
-    uint8 stays (it is divided by 255 on use); every other type becomes float32 and is used as it is. Grey images
+    uint8 stays (it is divided by 255 on use); every other type becomes float32 and is used as it is. Gray images
     [N, H, W] get a channel axis. Of four axes, the one with 1 to 4 entries holds the channels.
 
     Args:

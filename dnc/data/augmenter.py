@@ -45,7 +45,7 @@ class Augmenter:
         canvas[0, ..., pad : pad + h, pad : pad + w] = x
         if self.augment.flip:
             canvas[1, ..., pad : pad + h, pad : pad + w] = x.flip(3)
-        # A row of the result is w neighbours in memory, so it is enough to compute where each row starts: one gather
+        # A row of the result is w neighbors in memory, so it is enough to compute where each row starts: one gather
         # of whole rows, instead of one of single pixels.
         image = (mirrored * b + torch.arange(b, device=x.device))[:, None, None]
         channel = torch.arange(c, device=x.device)[:, None]

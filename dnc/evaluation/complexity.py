@@ -121,7 +121,8 @@ class ComplexityMeter:
 
     def _measured(self, configs: dict[str, Config], reading: Reading) -> Iterator[tuple[str, EpochTime]]:
         engine, epochs, precise = self.setup.engine, self.setup.epochs, reading is not Reading.SCREENED
-        jobs = {TimeJob(c, engine, self.calibration, epochs, self._timeout, precise): key for key, c in configs.items()}
+        limit, t_ref = self._timeout, self.calibration
+        jobs = {TimeJob(c, engine, t_ref, epochs, limit, precise, key): key for key, c in configs.items()}
         for job, answer in self.run_twice(jobs):
             key, config = jobs[job], configs[jobs[job]]
             if isinstance(answer, Timing):

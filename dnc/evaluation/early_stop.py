@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dnc.training.error_limits import ErrorLimits, best_errors
 from dnc.trial import Epoch, Trial
 
-MIN_CURVES = 5  # finished curves that a judgement needs, at least
+MIN_CURVES = 5  # finished curves that a judgment needs, at least
 MARGIN = 2  # the power of rho
 
 LimitsFor = Callable[[Trial], ErrorLimits]  # of a trial that is planned: its complexities are known
@@ -48,7 +48,7 @@ class EarlyStop:
     def limits(self, error_to_beat: float) -> ErrorLimits:
         """The limits of a training whose error must come down to this one: the best f less its own w_c c / c_0.
 
-        Shape (E - 1,); empty where too little is known for a judgement.
+        Shape (E - 1,); empty where too little is known for a judgment.
         """
         if not math.isfinite(error_to_beat):
             return ()

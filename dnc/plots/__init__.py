@@ -1,6 +1,6 @@
 """Pictures, one public call each: plain data (`…_info`) is gathered first, then matplotlib or plotly draws it.
 
-`palette` holds the colours of all of them. A back end is loaded when it first draws.
+`palette` holds the colors of all of them. A back end is loaded when it first draws.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class ArmsInfo(NamedTuple):
         seeds = max(len(group.seeds) for panel in self.panels for group in panel.groups)
         bars = f", bars: mean of {seeds} seeds with its {LEVEL:.0%} interval" if seeds > 1 else " (one seed)"
         above = f"Top: filled marks are final f after stage 3, hollow ones f after stage 1; one mark per seed{bars}."
-        below = "Bottom: best f so far in the same colours, mean over seeds; stage 2 (shaded) is the same grid for all."
+        below = "Bottom: best f so far in the same colors, mean over seeds; stage 2 (shaded) is the same grid for all."
         counted = any(group.distinct_stage1 for panel in self.panels for group in panel.groups)
         least = ", from the least to the most over seeds" if seeds > 1 else ""
         distinct = f"d: distinct configs among the {self.trials} trials of stage 1{least}."

@@ -60,11 +60,11 @@ def draw(info: KernelInfo) -> go.Figure:
     )
     figure.update_xaxes(title_font_size=SMALL)
     every = -(-n // LAYERS_LABELLED)
-    labelled = range(0, n, every)
+    labeled = range(0, n, every)
     figure.update_yaxes(
         range=[n - 0.5, -0.75],
-        tickvals=list(labelled),
-        ticktext=[f"conv layer {k + 1}" for k in labelled],
+        tickvals=list(labeled),
+        ticktext=[f"conv layer {k + 1}" for k in labeled],
         ticks="",
         showgrid=False,
     )

@@ -1,7 +1,7 @@
-"""The colours, markers, fonts and sizes of every picture, whichever back end draws it.
+"""The colors, markers, fonts and sizes of every picture, whichever back end draws it.
 
-The palettes stay distinct under every kind of colour blindness (a test simulates it), and every colour comes with a
-marker, so that no meaning rests on colour alone.
+The palettes stay distinct under every kind of color blindness (a test simulates it), and every color comes with a
+marker, so that no meaning rests on color alone.
 
 >>> wc_color(0.1)
 '#14a59c'
@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-# From accurate and costly (dark, cold) to cheap (warm): w_c has an order, and so have its colours.
+# From accurate and costly (dark, cold) to cheap (warm): w_c has an order, and so have its colors.
 WC_COLORS: Mapping[float, str] = MappingProxyType(
     {0.0: "#350f66", 0.01: "#5a5cf0", 0.1: "#14a59c", 1.0: "#ba8c0a", 10.0: "#a32440"}
 )
@@ -26,6 +26,7 @@ ARM_COLORS: Mapping[str, str] = MappingProxyType(
 ARM_MARKERS: Mapping[str, str] = MappingProxyType({"random": "o", "sobol": "s", "balanced": "D", "extreme": "^"})
 
 STAGE_MARKERS: Mapping[int, str] = MappingProxyType({1: "o", 2: "s", 3: "D"})
+BEYOND_OPACITY = 0.35  # of a winner at a w_c that its search was not aimed at
 WORST_RANK, BEST_RANK = "#d3d8de", "#39424e"  # the trade-off's points, from the last rank to the first
 NET_I, NET_J, COMPUTED = "#5a5cf0", "#c9500a", "#350f66"  # Fig. 2: x_i, x_j, and what is computed from both
 
@@ -36,7 +37,7 @@ PAGE = 7.2  # inches: the width of both columns of a paper
 
 
 def wc_color(wc: float) -> str:
-    """The colour of a w_c: as listed for the paper's five, between its neighbours (by log w_c) for any other."""
+    """The color of a w_c: as listed for the paper's five, between its neighbors (by log w_c) for any other."""
     if wc in WC_COLORS:
         return WC_COLORS[wc]
     listed = sorted(WC_COLORS)
@@ -56,7 +57,7 @@ def wc_marker(wc: float) -> str:
 
 
 def arm_text_color(arm: str) -> str:
-    """The colour of an arm's name: its own, but ink for the grey one, which is too pale for text."""
+    """The color of an arm's name: its own, but ink for the gray one, which is too pale for text."""
     return INK if arm == "random" else ARM_COLORS[arm]
 
 

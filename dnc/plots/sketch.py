@@ -12,7 +12,8 @@ from html import escape
 from typing import NamedTuple
 
 from dnc.errors import DncError
-from dnc.plots.tradeoff_info import Axis, Result, TradeoffInfo, tradeoff_info
+from dnc.plots.axis_info import Axis
+from dnc.plots.tradeoff_info import Result, TradeoffInfo, tradeoff_info
 from dnc.trial import Trial
 
 WIDTH, HEIGHT = 330, 190  # pixels
@@ -140,6 +141,7 @@ def _marked(marks: Sequence[Mark], to_x: _Scale, to_y: _Scale) -> list[str]:
         x, y = to_x(mark.x), to_y(mark.y)
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{ACCENT}"/>')
         width = CHARACTER * len(mark.text)
+        x = min(max(x, LEFT + width / 2 + 3), WIDTH - RIGHT - width / 2)  # clear of the axis, and inside
         below = (x, y + 15, width)
         crowded = any(abs(x - a) < (width + w) / 2 + 2 and abs(below[1] - b) < 11 for a, b, w in texts)
         texts.append((x, y - 8, width) if crowded else below)

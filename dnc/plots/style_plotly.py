@@ -1,4 +1,4 @@
-"""How plotly draws every picture: the same colours, fonts and markers as matplotlib's."""
+"""How plotly draws every picture: the same colors, fonts and markers as matplotlib's."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from dnc.card import accuracy, per_epoch
 from dnc.errors import ArgumentError, SearchError
 from dnc.objective import METRICS, Objective
+from dnc.plots.axis_info import Axis, axis_around, share_along, spread_along
 from dnc.tradeoff import breakpoints, pareto
 from dnc.trial import Visit
 
 SYMBOLS = {"t_tr": "t_tr", "n_params": "N_p"}  # how the paper writes the metrics
-LOG_FROM = 5.0  # largest / smallest from which an axis is logarithmic
-MARGIN = 0.06  # of an axis' length, beyond the outermost points
 LOG_LEVELS = (1.0, 1.5, 2.25, 3.4, 5.0)  # equal-f lines on a logarithmic error axis, as multiples of the winner's f
 LINEAR_LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8)  # on a linear one, as shares of its length above the winner's f
+LABEL_ROOM = 0.12, 0.12  # of the lengths of the axes, for the label of a line
 LINE_POINTS = 32  # of one line, in each direction
 
 
@@ -59,28 +59,23 @@ class Result(Protocol):
     def table(self) -> Trials: ...
     @property
     def n_val(self) -> int | None: ...
+    @property
+    def caution(self) -> str:
+        """One sentence if w_c lies beyond what the search was aimed at, else empty."""
+        ...
+
     def rescore(self, wc: float | None = None, penalty: str | None = None) -> Result:
         """The same trials under another w_c or penalty."""
         ...
 
 
-class Axis(NamedTuple):
-    """One axis: its ends (low < high) and its ticks, in data units."""
-
-    label: str
-    log: bool
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-    tick_text: tuple[str, ...]
-
-
 class Line(NamedTuple):
-    """A line of equal f, clipped to the axes; x ascending."""
+    """A line of equal f, clipped to the axes; x ascending. Its label stands above and to the right of a point of it."""
 
     f: float
     x: tuple[float, ...]
     y: tuple[float, ...]
+    label: tuple[float, float] | None  # that point; None where the axes leave no room
 
 
 class Points(NamedTuple):
@@ -127,6 +122,7 @@ class TradeoffInfo(NamedTuple):
         wins: the interval of w_c in which the winner wins.
         lines: lines of equal f; the first is the winner's.
         title: one line about the winner.
+        caution: one sentence if w_c lies beyond what the search was aimed at, else "".
     """
 
     points: Points
@@ -138,6 +134,7 @@ class TradeoffInfo(NamedTuple):
     wins: tuple[float, float]
     lines: tuple[Line, ...]
     title: str
+    caution: str
 
     @property
     def rank(self) -> tuple[int, ...]:
@@ -187,6 +184,7 @@ def tradeoff_info(
         _interval(points, winner),
         _lines(points, value, f[winner]),
         title,
+        scored.caution,
     )
 
 
@@ -232,8 +230,8 @@ def _points(scored: Result) -> Points:
         pareto=tuple(pareto(x, y).tolist()),
         winners=tuple(winners.tolist()),
         starts=tuple(starts.tolist()),
-        x_axis=_axis(f"{name} ({unit})" if unit else name, x, "si" if objective.penalty == "n_params" else "g"),
-        y_axis=_axis("error: 1 − validation accuracy", y, "%"),
+        x_axis=axis_around(f"{name} ({unit})" if unit else name, x, "si" if objective.penalty == "n_params" else "g"),
+        y_axis=axis_around("error: 1 − validation accuracy", y, "%"),
     )
 
 
@@ -242,48 +240,6 @@ def _interval(points: Points, winner: int) -> tuple[float, float]:
         return math.nan, math.nan
     i = points.winners.index(winner)
     return points.starts[i], (*points.starts[1:], math.inf)[i]
-
-
-# ---- axes ----------------------------------------------------------------------------------------------
-
-
-def _axis(label: str, values: np.ndarray, form: str) -> Axis:
-    low, high = float(values.min()), float(values.max())
-    log = low > 0 and high / low >= LOG_FROM
-    if log:
-        pad = (high / low) ** MARGIN
-        low, high = low / pad, high * pad
-    else:
-        pad = MARGIN * (high - low) or 0.1 * abs(high) or 1.0
-        low, high = low - pad, high + pad
-    ticks = _log_ticks(low, high) if log else _linear_ticks(low, high)
-    return Axis(label, log, low, high, ticks, tuple(_tick_text(t, form) for t in ticks))
-
-
-def _log_ticks(low: float, high: float) -> tuple[float, ...]:
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [digit * 10.0**k for k in decades for digit in digits if low <= digit * 10.0**k <= high]
-        if len(ticks) <= 9:
-            return tuple(ticks)
-    return tuple(ticks[:: math.ceil(len(ticks) / 8)])
-
-
-def _linear_ticks(low: float, high: float) -> tuple[float, ...]:
-    rough = (high - low) / 5
-    unit = 10.0 ** math.floor(math.log10(rough))
-    gap = unit * next(s for s in (1, 2, 5, 10) if s * unit >= rough)
-    return tuple(k * gap for k in range(math.ceil(low / gap), math.floor(high / gap) + 1))
-
-
-def _tick_text(value: float, form: str) -> str:
-    if form == "%":
-        return f"{100 * value:.3g} %"
-    if form == "si":
-        for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-            if abs(value) >= size:
-                return f"{value / size:.3g}{prefix}"
-    return f"{value:.6g}"
 
 
 # ---- lines of equal f ----------------------------------------------------------------------------------
@@ -302,18 +258,17 @@ def _lines(points: Points, wc: float, best: float) -> tuple[Line, ...]:
 def _line(points: Points, wc: float, level: float) -> Line:
     """error = level - w_c c / c_0 within both axes, sampled evenly along x and along y."""
     x_axis, y_axis, slope = points.x_axis, points.y_axis, wc / points.reference
-    x = _spread(x_axis)
+    x = spread_along(x_axis, LINE_POINTS)
     if slope:  # on logarithmic axes the line bends down steeply: points spread along x alone would cut its corner
-        x = np.sort(np.concatenate([x, (level - _spread(y_axis)) / slope]))
+        x = np.sort(np.concatenate([x, (level - spread_along(y_axis, LINE_POINTS)) / slope]))
     y = level - slope * x
-    # a horizontal line on the very edge of the plot must not vanish by rounding
-    slack = 1e-9 * (y_axis.high - y_axis.low)
+    # a line on the very edge of the plot, or of an f far beyond all errors, must not vanish by rounding
+    slack = 1e-9 * (y_axis.high - y_axis.low) + 4 * np.spacing(level)
     inside = (x >= x_axis.low) & (x <= x_axis.high) & (y >= y_axis.low - slack) & (y <= y_axis.high + slack)
-    return Line(level, _rounded(x[inside]), _rounded(y[inside]))
-
-
-def _spread(axis: Axis) -> np.ndarray:
-    return (np.geomspace if axis.log else np.linspace)(axis.low, axis.high, LINE_POINTS)
+    x, y = x[inside], np.clip(y[inside], y_axis.low, y_axis.high)
+    free = (share_along(x, x_axis) < 1 - LABEL_ROOM[0]) & (share_along(y, y_axis) < 1 - LABEL_ROOM[1])
+    places = zip(_rounded(x[free]), _rounded(y[free]), strict=True)
+    return Line(level, _rounded(x), _rounded(y), next(places, None))
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:

@@ -8,8 +8,10 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from dnc.plots.axis_info import Axis
 from dnc.plots.palette import (
     BEST_RANK,
+    BEYOND_OPACITY,
     INK,
     MUTED,
     PAGE,
@@ -20,7 +22,7 @@ from dnc.plots.palette import (
     wc_color,
 )
 from dnc.plots.style_matplotlib import Picture, picture, style
-from dnc.plots.tradeoff_info import Axis, TradeoffInfo
+from dnc.plots.tradeoff_info import TradeoffInfo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,10 +38,12 @@ def draw(info: TradeoffInfo, width: float = PAGE, height: float = 4.2) -> Pictur
         _scale(axes, info)
         _lines(axes, info)
         _points(axes, info)
+        if info.caution:
+            figure.supxlabel(_math(info.caution), x=0.01, ha="left", fontsize=SMALL_SIZE)
         legend = figure.legend(loc="outside right upper", labelcolor=INK, title="darker: smaller f")
         for handle in legend.legend_handles:
             if isinstance(handle, PathCollection) and str(handle.get_label()).startswith("stage"):
-                handle.set_array(None)  # it took the colour of some trial's rank: a legend needs one that is fixed
+                handle.set_array(None)  # it took the color of some trial's rank: a legend needs one that is fixed
                 handle.set_facecolor(BEST_RANK)
     return figure
 
@@ -69,15 +73,16 @@ def _lines(axes: Axes, info: TradeoffInfo) -> None:
             zorder=2,
             label="equal f" if winners else None,
         )
-        axes.annotate(
-            f"f = {line.f:.3g}",
-            (line.x[0], line.y[0]),
-            xytext=(2, 2),
-            textcoords="offset points",
-            fontsize=SMALL_SIZE,
-            color=color,
-            clip_on=True,
-        )
+        if line.label:
+            axes.annotate(
+                f"f = {line.f:.3g}",
+                line.label,
+                xytext=(2, 2),
+                textcoords="offset points",
+                fontsize=SMALL_SIZE,
+                color=color,
+                clip_on=True,
+            )
     front = [(points.x[i], points.y[i]) for i in points.pareto]
     # a step and not a straight line: between two trials of the front nothing better than the cheaper one is known
     axes.step(
@@ -134,6 +139,7 @@ def _points(axes: Axes, info: TradeoffInfo) -> None:
         s=190,
         marker="*",
         color=wc_color(info.wc),
+        alpha=BEYOND_OPACITY if info.caution else 1,
         edgecolors=PAPER,
         linewidths=0.9,
         zorder=4,

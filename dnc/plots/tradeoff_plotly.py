@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from math import log10
 from typing import TYPE_CHECKING, Any
 
-from dnc.plots.palette import BEST_RANK, INK, MUTED, PAPER, STAGE_MARKERS, WORST_RANK, wc_color
-from dnc.plots.style_plotly import SYMBOLS, markup, plotly_template, subscripted
-from dnc.plots.tradeoff_info import Axis, TradeoffInfo
+from dnc.plots.axis_info import Axis
+from dnc.plots.palette import BEST_RANK, BEYOND_OPACITY, INK, MUTED, PAPER, STAGE_MARKERS, WORST_RANK, wc_color
+from dnc.plots.style_plotly import SMALL, SYMBOLS, markup, plotly_template, subscripted
+from dnc.plots.tradeoff_info import TradeoffInfo
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -46,9 +47,7 @@ def draw_slider(infos: Sequence[TradeoffInfo], active: int = 0, height: int = 52
             data.append({"type": "scatter"})
             for key, value in values.items():
                 _put(data[-1], key, value)
-        frames.append(
-            go.Frame(name=name, data=data, traces=list(updates), layout={"title": {"text": subscripted(info.title)}})
-        )
+        frames.append(go.Frame(name=name, data=data, traces=list(updates), layout={"title": title(info)}))
         steps.append({"method": "animate", "label": name, "args": [[name], at_once]})
     figure.frames = frames
     figure.update_layout(
@@ -144,7 +143,7 @@ def traces(info: TradeoffInfo) -> list[dict[str, Any]]:
     for index, values in wc_updates(info).items():
         for key, value in values.items():
             _put(drawn[index], key, value)
-    for stage, symbol in STAGE_SYMBOLS.items():  # the legend's marks: in one colour, not in that of some rank
+    for stage, symbol in STAGE_SYMBOLS.items():  # the legend's marks: in one color, not in that of some rank
         drawn.append(
             {
                 "type": "scatter",
@@ -168,7 +167,7 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
     """
     points, color, rank, winner = info.points, wc_color(info.wc), info.rank, info.winner
     best, *others = info.lines
-    starts = [(line.x[0], line.y[0]) for line in info.lines]
+    labels = [(*line.label, f"f = {line.f:.3g}") for line in info.lines if line.label]
     alike = (winner, *info.near)
     updates: dict[int, dict[str, Any]] = {
         LINES: {
@@ -178,9 +177,9 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
         },
         BEST_LINE: {"x": list(best.x), "y": list(best.y), "line.color": color},
         LABELS: {
-            "x": [x for x, _ in starts],
-            "y": [y for _, y in starts],
-            "text": [f"f = {v.f:.3g}" for v in info.lines],
+            "x": [x for x, _, _ in labels],
+            "y": [y for _, y, _ in labels],
+            "text": [text for _, _, text in labels],
             "textfont.color": color,
         },
         NEAR: {
@@ -195,6 +194,7 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
             "text": [markup(points.text[winner])],
             "customdata": [info.f[winner]],
             "marker.color": color,
+            "marker.opacity": BEYOND_OPACITY if info.caution else 1,
         },
     }
     for stage, index in zip(STAGE_SYMBOLS, STAGES, strict=True):
@@ -206,13 +206,19 @@ def wc_updates(info: TradeoffInfo) -> dict[int, dict[str, Any]]:
     return updates
 
 
+def title(info: TradeoffInfo) -> dict[str, Any]:
+    """plotly's title: the winner, and below it where its w_c is beyond what was searched for."""
+    caution = {"text": subscripted(info.caution), "font": {"size": SMALL, "color": INK}}
+    return {"text": subscripted(info.title), "subtitle": caution}
+
+
 def layout(info: TradeoffInfo, height: int = 460) -> dict[str, Any]:
     """plotly's layout as plain data."""
     points = info.points
     return {
         "template": plotly_template(),
         "height": height,
-        "title": {"text": subscripted(info.title)},
+        "title": title(info),
         "hovermode": "closest",
         "xaxis": _axis(points.x_axis),
         "yaxis": _axis(points.y_axis),

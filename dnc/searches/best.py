@@ -30,6 +30,7 @@ class Best(HasCard):
         objective: what f was composed with, if it is at hand.
         n_val: number of validation samples, if it is known.
         rivals: how many other trials are within the error of this one.
+        caution: one sentence, if it was chosen at a w_c that its search was not aimed at.
 
     >>> from dnc import CNN, Config, Trial
     >>> config = Config(CNN(channels=(16, 32)))
@@ -50,6 +51,7 @@ class Best(HasCard):
     objective: Objective | None = field(default=None, compare=False)
     n_val: int | None = field(default=None, compare=False)
     rivals: int = field(default=0, compare=False)
+    caution: str = field(default="", compare=False)
 
     @property
     def t_tr_se(self) -> float:
@@ -78,7 +80,7 @@ class Best(HasCard):
         if self.selected is not None:
             t_tr = per_epoch(self.selected.t_tr, self.selected.t_tr_se)
             notes.append(f"selected with f = {self.f_selected:.4f} and t_tr = {t_tr}, then timed once more")
-        return [*notes, *rivals_note(self.rivals)]
+        return [*notes, *rivals_note(self.rivals), *filter(None, [self.caution])]
 
     def __str__(self) -> str:
         lines = [

@@ -71,7 +71,12 @@ def search_card(
     )
 
 
-def sweep_card(winners: Mapping[float, Trial | None], objectives: Mapping[float, Objective], n_val: int | None) -> Card:
+def sweep_card(
+    winners: Mapping[float, Trial | None],
+    objectives: Mapping[float, Objective],
+    n_val: int | None,
+    notes: Sequence[str] = (),
+) -> Card:
     """The card of searches over w_c: one row for each."""
     rows = []
     for wc, trial in winners.items():
@@ -82,4 +87,4 @@ def sweep_card(winners: Mapping[float, Trial | None], objectives: Mapping[float,
         architecture = clipped(str(trial.config.arch), 200)
         rows.append((f"{wc:g}", *(facts[name] for name in ("f", "accuracy", "t_tr", "N_p")), architecture))
     head = FAMILY_COLUMNS if rows else ()
-    return Card(f"sweep of {len(rows)} w_c", head=head, rows=tuple(rows))
+    return Card(f"sweep of {len(rows)} w_c", head=head, rows=tuple(rows), notes=tuple(notes))

@@ -102,7 +102,7 @@ def _value_to_tell(trial: Trial, objective: Objective, mean_error: float, early_
     """What the optimizer's model is told of a trial: f, or an estimate of it for one without a final accuracy.
 
     A pruned trial has the mean error of the finished ones, an ended one the error that its curve promised. Leaving
-    them out instead would have the model propose their neighbours again.
+    them out instead would have the model propose their neighbors again.
     """
     if trial.status == TrialStatus.PRUNED:
         return objective.penalty_term(trial) + mean_error

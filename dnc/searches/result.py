@@ -1,4 +1,4 @@
-"""What a search found. f is composed here, when it is read: any w_c and any recorded penalty can be asked for."""
+"""What a search found. f is composed here, when it is read: under another w_c or penalty the same trials rank anew."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from dnc.errors import ArgumentError, DncError, SearchError, StoreError, check_c
 from dnc.evaluation.complexity import clock_name
 from dnc.files import nan_if_none
 from dnc.objective import METRICS, Objective
+from dnc.searches.aims import aim_notes, aims_of, caution
 from dnc.searches.best import Best
 from dnc.searches.cards import search_card, validation_size
 from dnc.searches.table import TrialTable, best_visits, visit_frame
 from dnc.space import Space
 from dnc.store.rows import TrialStore
+from dnc.tradeoff import sound_range
 from dnc.training.clock import Calibration
 from dnc.training.engine import machine_id, select_engine
 from dnc.trial import Reading, SearchStatus, Trial, Visit
@@ -58,6 +60,8 @@ class SearchResult(HasCard):
     >>> cheaper = result.rescore(wc=100)  # the same trials under another w_c: trains nothing
     >>> bool(cheaper.best.n_params <= result.best.n_params)
     True
+    >>> print(cheaper.caution)  # a search aimed at 100 finds better networks there
+    aimed at w_c = 0.1, sound at w_c 0.001 to 0.1: a search or sweep with wc=100 finds better networks
     """
 
     id: str
@@ -102,6 +106,7 @@ class SearchResult(HasCard):
             None if trial is selected else selected,
             self.objective,
             self.n_val,
+            caution=self.caution,
         )
 
     def _reported(self, trial: Trial) -> Trial:
@@ -150,6 +155,21 @@ class SearchResult(HasCard):
         """Recorded seconds of training and validation over all steps, looked up or not."""
         return float(sum(v.trial.seconds for v in self.visits))
 
+    @property
+    def aims(self) -> tuple[float, ...] | None:
+        """The w_c at which the searches behind these trials were aimed; () under another penalty, None if unknown."""
+        return aims_of(self.spec, self.facts, self.objective)
+
+    @property
+    def sound_range(self) -> tuple[tuple[float, float], ...]:
+        """Intervals of w_c in which these trials may be ranked, see `dnc.tradeoff.sound_range`."""
+        return sound_range(self.aims or ())
+
+    @property
+    def caution(self) -> str:
+        """What to do where w_c lies outside of `sound_range`, as one sentence; "" inside."""
+        return caution(self.aims, self.objective)
+
     def pareto(self) -> pd.DataFrame:
         """The non-dominated trials in (complexity, error), cheapest first."""
         return self.table.pareto(self.objective, self.n_val)
@@ -158,6 +178,8 @@ class SearchResult(HasCard):
         self, wc: float | None = None, penalty: str | None = None, reference: float | None = None
     ) -> SearchResult:
         """The same trials under another w_c, penalty or c_0. Trains nothing.
+
+        Outside of `sound_range` a search that is aimed there (or a sweep with that w_c) finds better networks.
 
         Raises:
             ArgumentError: the penalty is unknown or was not recorded, or its c_0 is not known.
@@ -173,7 +195,10 @@ class SearchResult(HasCard):
         return replace(self, objective=objective)
 
     def breakpoints(self) -> pd.DataFrame:
-        """The exact w_c at which the winner changes: winners with the interval [wc_from, wc_to] of each."""
+        """The exact w_c at which the winner changes: winners with the interval [wc_from, wc_to] of each.
+
+        Outside of `sound_range` they are the best of these trials, but not of what could be found.
+        """
         return self.table.breakpoints(self.objective)
 
     def plot(
@@ -296,7 +321,8 @@ class SearchResult(HasCard):
     def _card(self) -> Card:
         title, best = f"search {self.id} ({self.status})", self._best_or_none
         card = search_card(title, self.visits, self.objective, None if best is None else best.trial, self.n_val)
-        return card if best is None else card._replace(notes=(*card.notes, *best._notes()))
+        notes = [] if best is None else [*best._notes(), *aim_notes(self.aims, self.objective)]
+        return card._replace(notes=(*card.notes, *notes))
 
     def _drawing(self) -> str:
         from dnc.plots.sketch import sketch
@@ -306,9 +332,10 @@ class SearchResult(HasCard):
     def __str__(self) -> str:
         o = self.objective
         unit = METRICS[o.penalty].unit if o.penalty in METRICS else ""
+        notes = "".join(f"\n  {note}" for note in aim_notes(self.aims, o))
         return (
             f"search {self.id} ({self.status}): {len(self.table)} trials of {len(self.visits)} steps, "
-            f"w_c = {o.wc:g}, penalty {o.penalty} with c_0 = {o.reference:.4g} {unit}\n{self.best}"
+            f"w_c = {o.wc:g}, penalty {o.penalty} with c_0 = {o.reference:.4g} {unit}\n{self.best}{notes}"
         )
 
 

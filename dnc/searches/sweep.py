@@ -12,6 +12,7 @@ from dnc.bayesopt.gp import NOISE
 from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.card import Card, HasCard
 from dnc.data.dataset import Dataset
+from dnc.searches.aims import aim_notes
 from dnc.searches.cards import sweep_card
 from dnc.searches.opening import open_study
 from dnc.searches.parallel import MultiProgress, run_all
@@ -100,11 +101,20 @@ class Sweep(HasCard):
 
     @property
     def pooled(self) -> SearchResult:
-        """All members' trials as one result, under the first member's w_c: to rescore, plot, explore."""
+        """All members' trials as one result, under the first member's w_c: to rescore, plot, explore.
+
+        Its `sound_range` is what the members answer together.
+        """
         first = next(iter(self.results.values()))
         visits = tuple(v for r in self.results.values() for v in r.visits)
         reported = [last for result in self.results.values() for last in result.facts.get("reported", ())]
-        return replace(first, id="sweep", visits=visits, table=self.table, facts={**first.facts, "reported": reported})
+        facts = {**first.facts, "reported": reported, "aims": list(self.results)}
+        return replace(first, id="sweep", visits=visits, table=self.table, facts=facts)
+
+    @property
+    def sound_range(self) -> tuple[tuple[float, float], ...]:
+        """Intervals of w_c in which the members' trials together may be ranked, see `dnc.tradeoff.sound_range`."""
+        return self.pooled.sound_range
 
     def pareto(self) -> pd.DataFrame:
         """The non-dominated trials of all members."""
@@ -114,7 +124,8 @@ class Sweep(HasCard):
         winners = {wc: result._winner for wc, result in self.results.items()}
         objectives = {wc: result.objective for wc, result in self.results.items()}
         n_val = next((result.n_val for result in self.results.values()), None)
-        return sweep_card(winners, objectives, n_val)
+        notes = aim_notes(self.pooled.aims, self.pooled.objective) if self.results else []
+        return sweep_card(winners, objectives, n_val, notes)
 
     def _drawing(self) -> str:
         from dnc.plots.sketch import sketch, winner_marks

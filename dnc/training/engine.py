@@ -126,7 +126,7 @@ def select_engine(device: str = "auto", dtype: str | None = None, family: str | 
 def evaluation_engine(engine: Engine, samples: np.dtype) -> Engine:
     """The engine whose numerics evaluate and predict `samples`, for a network that was trained with `engine`.
 
-    bfloat16 has 8 significant bits, as many as uint8 samples. Of floats that are not centred it can lose all that
+    bfloat16 has 8 significant bits, as many as uint8 samples. Of floats that are not centered it can lose all that
     matters (around 1000, its numbers are multiples of 4), so on a CPU they are evaluated in float32.
 
     >>> evaluation_engine(Engine(dtype="bfloat16"), np.dtype("float32")).dtype

@@ -17,7 +17,8 @@ from dnc.plots.palette import FONTS, GRID, MUTED, wc_color
 from dnc.plots.style_plotly import subscripted
 from dnc.plots.tradeoff_info import Points, TradeoffInfo, quantity, tradeoff_info, wc_grid
 from dnc.plots.tradeoff_matplotlib import draw as draw_picture
-from dnc.plots.tradeoff_plotly import draw, draw_slider, layout, traces, wc_updates
+from dnc.plots.tradeoff_plotly import draw, draw_slider, layout, title, traces, wc_updates
+from dnc.searches.aims import aim_notes
 from dnc.searches.best import Best
 from dnc.searches.result import SearchResult
 
@@ -50,7 +51,8 @@ class TradeoffExplorer(widgets.VBox):
 
     The plot has every trial of the search (darker: smaller f), the Pareto front, the trials that win at some w_c,
     the winner, and the lines of equal f; the table below lists the best. Moving the slider or choosing the other
-    penalty is `result.rescore`: nothing is trained. Where no kernel runs (an exported or a published notebook) the
+    penalty is `result.rescore`: nothing is trained. At a w_c that the search was not aimed at, the star fades and a
+    sentence says what to do (`result.caution`). Where no kernel runs (an exported or a published notebook) the
     output is the same figure with a slider of plotly's own, or a picture.
 
     Args:
@@ -131,7 +133,7 @@ class TradeoffExplorer(widgets.VBox):
             if only_wc:  # axes, points and front stay: sending them at every step of a drag would make it stutter
                 for index, values in wc_updates(self.info).items():
                     shown[index].update({key.replace(".", "_"): value for key, value in values.items()})
-                self.figure.layout.title.text = subscripted(self.info.title)  # type: ignore[attr-defined]
+                self.figure.layout.title = title(self.info)  # type: ignore[attr-defined]
             else:
                 for trace, new in zip(shown, traces(self.info), strict=True):
                     trace.update(new)
@@ -173,7 +175,9 @@ def _table(info: TradeoffInfo, result: SearchResult) -> str:
     """The best trials as HTML."""
     low, high = info.wins
     upper = "any larger w_c" if math.isinf(high) else f"{high:.3g}"
-    wins = "" if math.isnan(low) else f"The winner holds for w_c from {low:.3g} to {upper}."
+    wins = [] if math.isnan(low) else [f"The winner holds for w_c from {low:.3g} to {upper}."]
+    aims = aim_notes(result.aims, result.objective)
+    notes = " ".join([*wins, *(f"{text[0].upper()}{text[1:]}." for text in (*aims, *filter(None, [info.caution])))])
     cell = f"padding:2px 14px 2px 0;border-bottom:1px solid {GRID};text-align:"
     head = (
         ("rank", "right"),
@@ -201,12 +205,12 @@ def _table(info: TradeoffInfo, result: SearchResult) -> str:
             str(trial.config.arch),
             str(trial.config.training),
         )
-        style = f"font-weight:bold;color:{wc_color(info.wc)}" if rank == 1 else ""
+        style = f"font-weight:bold;color:{wc_color(info.wc)}" if rank == 1 and not info.caution else ""
         cells = (f'<td style="{cell}{side};{style}">{escape(t)}</td>' for t, (_, side) in zip(texts, head, strict=True))
         rows.append("".join(cells))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
         f'<div style="font-family:{", ".join(FONTS)};font-size:12px;line-height:1.5;overflow-x:auto">'
         f'<table style="border-collapse:collapse">{body}</table>'
-        f'<p style="color:{MUTED};margin:4px 0">{subscripted(wins)}</p></div>'
+        f'<p style="color:{MUTED};margin:4px 0">{subscripted(escape(notes))}</p></div>'
     )

@@ -47,6 +47,7 @@ class TimeJob:
     epochs: int
     limit: float | None = None  # seconds, enforced by worker processes only
     precise: bool = False  # to a standard error of 1 %
+    timing: str = ""  # which measurement it is: equal jobs are done once, and another clock or reading is another one
 
     def __call__(self, data: Dataset) -> Timing:
         check_memory(self.config, data, self.engine)

@@ -72,7 +72,7 @@ def test_labels_as_people_have_them(y: Any) -> None:
 
 
 def test_a_table_of_several_types_is_floats() -> None:
-    """Never bytes, which would be divided by 255, as if 0 and 1 were the colours of an image."""
+    """Never bytes, which would be divided by 255, as if 0 and 1 were the colors of an image."""
     table = pd.DataFrame({"a": X[:, 0], "b": pd.array(Y, dtype="Int64"), "c": Y == 1})  # type: ignore[call-overload]
     expected = np.stack([X[:, 0], Y, Y == 1], axis=1)
     assert Dataset.from_arrays(table, Y).fingerprint == Dataset.from_arrays(expected, Y).fingerprint

@@ -36,7 +36,8 @@ FLAGS = ["--figure", "7", "--scale", "smoke", "--workers", "0", "--device", "cpu
 def make_tiny(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fig7, "EXPERIMENT", Figure7({"smoke": TINY}))
     patch.setattr(paired_timing, "MIN_BLOCK", 0.001)  # t_tr need not be exact here
-    patch.setattr(clock, "MIN_BUDGET", 0.0)
+    for limits in ("SCREENING", "PRECISE"):
+        patch.setattr(clock, limits, (3, 3, 0.0, 0.0))
 
 
 @pytest.fixture(autouse=True)

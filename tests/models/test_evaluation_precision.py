@@ -42,7 +42,7 @@ def accuracy(network: Network, data: Dataset, engine: Engine) -> float:
 @pytest.mark.parametrize(
     "data",
     [table(), table(20), table(1000), table(spread=100), table(100, spread=30)],
-    ids=["centred", "offset 20", "offset 1000", "unscaled", "unscaled with an offset"],
+    ids=["centered", "offset 20", "offset 1000", "unscaled", "unscaled with an offset"],
 )
 def test_the_recorded_accuracy_is_that_of_float32(kind: str, arch: Architecture, data: Dataset) -> None:
     data = data.flatten() if isinstance(arch, MLP) else data
@@ -60,13 +60,13 @@ def test_predictions_of_an_accurate_network_survive_an_offset(kind: str, offset:
     config = Config(MLP((32,)), Training(lr=1e-2, batch_size=64))
     network = train(config, data, 5, 0, engine, keep_weights=True).model
     assert network is not None
-    centred = accuracy(network, data, Engine())
+    centered = accuracy(network, data, Engine())
     first = network.get_submodule("hidden.0")
     assert isinstance(first, nn.Linear)
     with torch.no_grad():
         first.bias.sub_(offset * first.weight.sum(1))
-    assert centred > 0.7
-    assert accuracy(network, table(offset).flatten(), engine) == pytest.approx(centred, abs=POINTS)
+    assert centered > 0.7
+    assert accuracy(network, table(offset).flatten(), engine) == pytest.approx(centered, abs=POINTS)
 
 
 @pytest.mark.parametrize("kind", ["direct", "eager"])

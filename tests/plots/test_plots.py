@@ -88,6 +88,7 @@ class Plain(NamedTuple):
     trials: tuple[Trial, ...]
     id: str = "plain"
     n_val: int | None = None
+    caution: str = ""
 
     @property
     def table(self) -> Plain:

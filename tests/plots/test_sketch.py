@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_tradeoff import make_result
 
-from dnc.plots.sketch import Mark, sketch, winner_marks
+from dnc.plots.sketch import CHARACTER, LEFT, WIDTH, Mark, sketch, winner_marks
 
 RANDOM = np.random.default_rng(0)
 MANY = [
@@ -37,6 +37,19 @@ def test_marks_take_the_place_of_the_winner() -> None:
     svg = sketch(make_result(), [Mark(0.1, 0.5, "10"), Mark(4.0, 0.07, "<0>")])
     assert len(elements(svg, "circle")) == 2
     assert [text.text for text in elements(svg, "text")][-2:] == ["10", "<0>"]
+
+
+def test_texts_of_marks_keep_clear_of_the_axis_and_the_edge() -> None:
+    cheapest, dearest = Mark(0.1, 0.5, "0.01, 0.1, 1, 10"), Mark(4.0, 0.07, "0, 0.001, 0.01")
+    texts = elements(sketch(make_result(), [cheapest, dearest]), "text")[-2:]
+    ends = [
+        (
+            float(t.attrib["x"]) - CHARACTER * len(t.text or "") / 2,
+            float(t.attrib["x"]) + CHARACTER * len(t.text or "") / 2,
+        )
+        for t in texts
+    ]
+    assert all(left > LEFT and right <= WIDTH for left, right in ends), ends
 
 
 def test_networks_that_win_several_wc_have_one_mark() -> None:

@@ -1,4 +1,4 @@
-"""The look of all pictures: colours that can be told apart, and settings that stay out of the user's way."""
+"""The look of all pictures: colors that can be told apart, and settings that stay out of the user's way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dnc.plots import kernel_matplotlib, palette, style_matplotlib, style_plotly
 from dnc.plots.kernel_info import kernel_info
 from dnc.space import CNNSpace
 
-# How people with a colour blindness see linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
+# How people with a color blindness see linear RGB (Machado, Oliveira, Fernandes 2009, severity 1).
 SIGHT = {
     "normal": np.eye(3),
     "protanopia": np.array(
@@ -58,7 +58,7 @@ def test_lab_knows_white_and_black() -> None:
 
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize("colors", PALETTES)
-def test_colours_can_be_told_apart(colors: str, sight: str) -> None:
+def test_colors_can_be_told_apart(colors: str, sight: str) -> None:
     seen = [lab(SIGHT[sight] @ linear(c)) for c in PALETTES[colors]]
     assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)) > 25
 
@@ -69,14 +69,14 @@ def test_marks_contrast_with_the_paper(color: str) -> None:
     assert 1.05 / (luminance + 0.05) >= 3  # WCAG 2.1, 1.4.11: graphical objects
 
 
-def test_every_colour_comes_with_a_marker() -> None:
+def test_every_color_comes_with_a_marker() -> None:
     assert set(palette.WC_MARKERS) == set(palette.WC_COLORS)
     assert len(set(palette.WC_MARKERS.values())) == 5
     assert set(palette.ARM_MARKERS) == set(palette.ARM_COLORS)
     assert len(set(palette.ARM_MARKERS.values())) == 4
 
 
-def test_colours_of_other_wc_lie_between_their_neighbours() -> None:
+def test_colors_of_other_wc_lie_between_their_neighbors() -> None:
     assert palette.wc_color(0.01) == palette.WC_COLORS[0.01]
     a, b = palette.WC_COLORS[0.01], palette.WC_COLORS[0.1]
     between = palette.wc_color(10**-1.5)  # half-way in log w_c

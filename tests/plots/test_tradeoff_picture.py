@@ -6,14 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.collections import PathCollection
 from test_tradeoff import make_result
 
 from dnc.errors import ArgumentError, SearchError
 from dnc.plots import tradeoff_matplotlib, tradeoff_plotly
-from dnc.plots.tradeoff_info import Axis, TradeoffInfo, quantity, tradeoff_info, wc_grid
+from dnc.plots.axis_info import Axis
+from dnc.plots.tradeoff_info import TradeoffInfo, quantity, tradeoff_info, wc_grid
 
 
 def test_the_points_are_the_trials_that_did_not_fail() -> None:
@@ -72,6 +73,22 @@ def test_lines_have_equal_f_and_nothing_lies_below_the_winners(wc: float) -> Non
     )
 
 
+@pytest.mark.parametrize("penalty", ["t_tr", "n_params"])
+@given(wc=st.one_of(st.just(0.0), st.floats(1e-3, 1e2)))
+def test_labels_of_lines_stand_on_them_and_have_room(penalty: str, wc: float) -> None:
+    info = tradeoff_info(make_result(), wc, penalty)
+    for line in info.lines:
+        if line.label is not None:
+            assert line.label in zip(line.x, line.y, strict=True)
+            for value, axis, room in zip(
+                line.label, (info.points.x_axis, info.points.y_axis), (0.1, 0.05), strict=True
+            ):
+                low, at, high = np.log10((axis.low, value, axis.high)) if axis.log else (axis.low, value, axis.high)
+                assert (high - at) / (high - low) > room  # a label is drawn above and to the right of its place
+    if wc == 0:
+        assert [line for line in info.lines if line.label is None] == []
+
+
 def test_lines_are_horizontal_without_a_penalty() -> None:
     for line in tradeoff_info(make_result(), wc=0).lines:
         assert line.y == pytest.approx([line.f] * len(line.y), rel=1e-4)
@@ -99,6 +116,7 @@ def test_axes_are_logarithmic_where_values_spread_and_linear_where_one_is_zero()
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=20), st.floats(0, 1))
+@example([44.0], 2.220446049250313e-16)  # of f, the error is less than rounding
 def test_any_trials_give_a_sound_picture(times: list[float], error: float) -> None:
     info = tradeoff_info(make_result([(t, min(1.0, error + i / 50), i + 1, 1) for i, t in enumerate(times)]))
     for axis, values in ((info.points.x_axis, info.points.x), (info.points.y_axis, info.points.y)):

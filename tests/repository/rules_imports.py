@@ -29,7 +29,8 @@ FOLDERS = {
 }
 # The top: `__init__` is dnc itself, its public names, which only the command line uses as users do.
 TOP = {
-    "__init__": "bayesopt space data networks models workers plots searches widgets",
+    "citation": "",
+    "__init__": "citation bayesopt space data networks models workers plots searches widgets",
     "terminal": "",
     "cli_options": "terminal bayesopt space data searches",
     "cli_records": "searches",
@@ -61,7 +62,7 @@ def imported_part(name: str, root: Path) -> str:
 
 
 def folder_imports(root: Path) -> list[str]:
-    """Imports that the tables above do not allow, and imports from one subfolder into a neighbouring one."""
+    """Imports that the tables above do not allow, and imports from one subfolder into a neighboring one."""
     violations = []
     for path in files(root / "dnc", ".py"):
         own, place = part(path, root), path.relative_to(root)
@@ -74,12 +75,12 @@ def folder_imports(root: Path) -> list[str]:
             other = imported_part(name, root)
             if other in MAY_IMPORT and other != own and other not in MAY_IMPORT[own]:  # unknown: told of its own file
                 violations.append(f"{place}:{line}: {own} may not import {name}")
-            elif other == own and _are_neighbours(place.parts, name.split("."), root):
-                violations.append(f"{place}:{line}: imports {name}, from a neighbouring folder")
+            elif other == own and _are_neighbors(place.parts, name.split("."), root):
+                violations.append(f"{place}:{line}: imports {name}, from a neighboring folder")
     return violations
 
 
-def _are_neighbours(place: tuple[str, ...], name: list[str], root: Path) -> bool:
+def _are_neighbors(place: tuple[str, ...], name: list[str], root: Path) -> bool:
     """Whether both lie in subfolders of one folder, in different ones."""
     return len(place) > 3 and len(name) > 2 and place[2] != name[2] and root.joinpath(*name[:3]).is_dir()
 

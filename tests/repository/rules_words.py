@@ -20,6 +20,7 @@ REJECTED_NAMES = re.compile(
 # The spelling is American throughout; the phrases made native readers stumble.
 REJECTED_TEXT = re.compile(
     r"\w{1,12}(?:al|ar|gn|im|or|ron)is(?:e[sdr]?|ers?|ing|ations?)\b"
+    r"|(?:behavi|col|fav|neighb)o[u]r|\b(?:centr[e]|gre[y]|judge[m]ent|label[l]ed|licen[c]e)"
     r"|every so[ ]many|seen[ _]to[ _]between|clock cannot[ ]be set",
     re.IGNORECASE,
 )

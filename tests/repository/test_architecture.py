@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = "torch torchvision pandas matplotlib plotly scipy.stats sklearn ipywidgets IPython tqdm.notebook".split()
 PUBLIC = """
     load_data Dataset CNNSpace MLPSpace TrainingSpace search load_model sweep transfer start estimate
-    open_store Problem stage1 stage2 stage3 BayesianOptimizer SobolSearch RandomSearch GaussianProcess similarity
+    open_store cite Problem stage1 stage2 stage3 BayesianOptimizer SobolSearch RandomSearch GaussianProcess similarity
     CNN MLP Training Config DncError
 """.split()
 
@@ -75,8 +75,8 @@ BROKEN: dict[Rule, list[tuple[str, str, str]]] = {
         ("dnc/networks/cnn.py", "from dnc.data import dataset", "networks may not import dnc.data"),
         ("dnc/store/rows.py", "import dnc.plots.style", "store may not import dnc.plots.style"),
         ("dnc/workers/jobs.py", "from dnc.store.rows import Row", "workers may not import dnc.store.rows"),
-        ("dnc/training/cnn_cpu/conv.py", "from dnc.training.mlp_cpu import layout", "a neighbouring folder"),
-        ("dnc/training/cnn_cpu/conv.py", "from ..mlp_cpu.layout import aligned", "a neighbouring folder"),
+        ("dnc/training/cnn_cpu/conv.py", "from dnc.training.mlp_cpu import layout", "a neighboring folder"),
+        ("dnc/training/cnn_cpu/conv.py", "from ..mlp_cpu.layout import aligned", "a neighboring folder"),
         ("dnc/nowhere.py", "", "nowhere stands in no table"),
     ],
     circles: [
@@ -125,6 +125,7 @@ BROKEN: dict[Rule, list[tuple[str, str, str]]] = {
         ("dnc/config.py", "from dnc.errors import perform", "config.py:1: perform: take a name"),
         ("tests/test_x.py", "import numpy as Feed", "test_x.py:1: Feed: take a name"),
         ("dnc/config.py", f"# {BRITISH.capitalize()}", f"config.py:1: {BRITISH.capitalize()}: put it another way"),
+        ("docs.md", "two col" + "ours", "docs.md:1: colo" + "ur: put it another way"),
         ("docs.md", f"one\n{PHRASE}", "docs.md:2: " + "every so " + "many: put it another way"),
     ],
     unsafe_calls: [

@@ -168,6 +168,22 @@ def test_without_a_python_make_says_what_to_do(tmp_path: Path, chosen: str, mess
 
 
 @needs_make
+def test_make_lab_opens_the_first_notebook(tmp_path: Path) -> None:
+    folder = fake_checkout(tmp_path)
+    (folder / "notebooks").mkdir()
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        (folder / "notebooks" / notebook.name).touch()
+    (folder / "notebooks" / "01_another.ipynb").touch()
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@"\n')
+    python.chmod(0o755)
+    (folder / ".venv" / ".installed").touch()
+    done = run("make", "lab", cwd=folder)
+    assert done.stdout.split() == ["-m", "jupyterlab", "notebooks/00_quick_start.ipynb"]
+
+
+@needs_make
 def test_without_ensurepip_make_says_what_to_install(tmp_path: Path) -> None:
     python = tmp_path / "python3"  # a Python as Debian splits it: no ensurepip
     python.write_text(f'#!/bin/sh\ncase "$*" in *ensurepip*) exit 1 ;; esac\nexec "{sys.executable}" "$@"\n')

@@ -21,7 +21,8 @@ from tests.small_search import SPACE, numbers, tiny
 @pytest.fixture(autouse=True)
 def _quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paired_timing, "MIN_BLOCK", 0.001)  # t_tr need not be exact here
-    monkeypatch.setattr(clock, "MIN_BUDGET", 0.0)
+    for limits in ("SCREENING", "PRECISE"):
+        monkeypatch.setattr(clock, limits, (3, 3, 0.0, 0.0))
 
 
 def timings(path: Path) -> dict[str, int]:

@@ -46,7 +46,9 @@ def test_what_stands_behind_a_batch_changes_nothing(draw: st.DataObject) -> None
     c, data = config(*hidden, batch_size=n), flat_data(60)
     trained = DirectStack([c], data, DIRECT, seed=1, weights=torch.float64)
     trained.start_epoch(0, [1e-3])
-    trained.gradients(torch.arange(data.n_train - n, data.n_train))  # leaves other samples behind those of the next batch
+    trained.gradients(
+        torch.arange(data.n_train - n, data.n_train)
+    )  # leaves other samples behind those of the next batch
     before, rows = trained._losses.sum().item(), torch.arange(n)
     trained.gradients(rows)
     network = trained.network(0).double()

@@ -87,7 +87,7 @@ def test_products_are_reduced_by_their_own_size() -> None:
     inside = [any(a <= start and start + out * n <= b for a, b in spans) for start, out, n in matrices]
     assert inside == [False, True, True, True, False, False]
     assert spans[0] == (0, layout.rows * 15)
-    assert len(spans) == 2  # the neighbours are one part
+    assert len(spans) == 2  # the neighbors are one part
     check_companions([wide, small, narrow], data, REDUCED, [[0, 1], [2, 1, 0]])
     with pytest.raises(ArgumentError, match=r"\[\(64, False\), \(64, True\)\]"):
         DirectStack([small, narrow], data, REDUCED, 0)
