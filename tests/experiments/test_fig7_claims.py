@@ -51,7 +51,13 @@ def finals(
     return found
 
 
-def test_final_f_is_the_last_best() -> None:
+def test_final_f_is_what_the_search_reports() -> None:
+    frame = rows(finals({0.0: 0.1}))
+    reported = final_f(frame.assign(f_reported=frame["best_so_far"] + 0.5))
+    assert reported.to_numpy() == pytest.approx(final_f(frame).to_numpy() + 0.5)
+
+
+def test_final_f_is_the_last_best_in_older_records() -> None:
     table = final_f(rows(finals({0.0: 0.1})))
     assert table.loc[(0.0, 1), "random"] == pytest.approx(0.6)  # type: ignore[index]
     assert sorted(table.columns) == ["balanced", "extreme", "random", "sobol"]
