@@ -176,7 +176,7 @@ def measure_t_tr(
         calibration: t_ref of this machine and engine.
         epochs: length of the training that follows.
         precise: go on to a standard error of 1 %, for 10 to 100 pairs of blocks, and 2 s or a tenth of the training.
-            Otherwise for 5 to 10 pairs, and a quarter of a second or 3 % of it. Three pairs are measured in any case.
+            Otherwise for 5 to 10 pairs, and a quarter of a second or 3 % of it. Five pairs are measured in any case.
 
     Raises:
         ArgumentError: the calibration is of another machine or engine, or the architecture does not fit the data.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_BLOCK = 0.02  # seconds that a block takes at least; it has at least one step
-MIN_COUNT = 3  # values, however long they take; below, their spread says nothing
+MIN_COUNT = 5  # values, however long they take; of three, two errors would hold the truth in 80 % of cases
 TOLERANCE = 0.01  # relative standard error at which a measurement ends
 OUTLIER, MAD_OF_NORMAL = 5.0, 0.6745  # robust standard deviations; median absolute deviation of a standard normal
 LONG_STEP = 0.25  # seconds: a single step of this length is warm-up enough

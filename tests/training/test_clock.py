@@ -133,10 +133,10 @@ def test_cold_caches_count_in_neither_block(
     assert len(world.built) == 3
 
 
-def test_long_steps_cost_one_step_of_warm_up_and_three_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_steps_cost_one_step_of_warm_up_and_five_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     world = FakeWorld(monkeypatch, network_seconds=40.0, calibration_seconds=0.004)
     measure_t_tr(Config(MLP()), digits_like(), CPU, calibrate(CPU), epochs=100)
-    assert len(world.built[1][1].bounds) == 4
+    assert len(world.built[1][1].bounds) == 6
 
 
 EPOCH = 2.5 * 0.01  # seconds, of the networks below
