@@ -77,7 +77,7 @@ class Best(HasCard):
 
     def _notes(self) -> list[str]:
         notes = []
-        if self.selected is not None:
+        if self.selected is not None and self.f != self.f_selected:  # its time was part of the decision
             t_tr = per_epoch(self.selected.t_tr, self.selected.t_tr_se)
             notes.append(f"selected with f = {self.f_selected:.4f} and t_tr = {t_tr}, then timed once more")
         return [*notes, *rivals_note(self.rivals), *filter(None, [self.caution])]

@@ -15,7 +15,7 @@ from dnc.files import nan_if_none
 from dnc.objective import METRICS, Objective
 from dnc.searches.aims import aim_notes, aims_of, caution
 from dnc.searches.best import Best
-from dnc.searches.cards import search_card, validation_size
+from dnc.searches.cards import objective_facts, search_card, validation_size
 from dnc.searches.table import TrialTable, best_visits, visit_frame
 from dnc.space import Space
 from dnc.store.rows import TrialStore
@@ -331,11 +331,11 @@ class SearchResult(HasCard):
 
     def __str__(self) -> str:
         o = self.objective
-        unit = METRICS[o.penalty].unit if o.penalty in METRICS else ""
+        _, c_0 = objective_facts(o)[-1]
         notes = "".join(f"\n  {note}" for note in aim_notes(self.aims, o))
         return (
             f"search {self.id} ({self.status}): {len(self.table)} trials of {len(self.visits)} steps, "
-            f"w_c = {o.wc:g}, penalty {o.penalty} with c_0 = {o.reference:.4g} {unit}\n{self.best}{notes}"
+            f"w_c = {o.wc:g}, penalty {o.penalty} with c_0 = {c_0}\n{self.best}{notes}"
         )
 
 

@@ -27,6 +27,34 @@ def test_everything_that_a_page_refers_to_is_there(page: str) -> None:
     assert broken_references(ROOT / page, ROOT) == []
 
 
+def test_the_readmes_example_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, counted_clock: None) -> None:
+    """With less to train; what the page shows below it has the form of what is printed."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code, shown = re.findall(r"```python\n(.*?)```\s*```text\n(.*?)```", text, re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    printed: list[str] = []
+    program = compile(
+        re.sub(r"(epochs|n1|n2)=\d+", r"\1=1", code).replace("store=", "workers=0, store="), "README.md", "exec"
+    )
+    names = {"print": lambda *values: printed.extend(" ".join(map(str, values)).splitlines())}
+    exec(program, names)
+    head = re.compile(
+        r"search \w{12} \(finished\): \d+ trials of \d+ steps, w_c = 0.1, penalty n_params with c_0 = 55,210 para"
+    )
+    for lines in (printed, shown.splitlines()):
+        assert head.match(lines[0])
+        assert lines[1].startswith("f = 0.")
+        assert lines[-2] == "  aimed at w_c = 0.1; its trials may be ranked at w_c 0.001 to 0.1"
+        assert re.fullmatch(r"\d+\.\d\d%", lines[-1])
+    assert {path.name for path in tmp_path.iterdir()} == {"trials.db", "model"}
+
+
+def test_the_readmes_pictures_are_there() -> None:
+    pictures = re.findall(r'(?:srcset|src)="([^"]+)"', (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(pictures) == 2
+    assert [name for name in pictures if not (ROOT / name).is_file()] == []
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A small repository that pages can refer to."""
