@@ -8,7 +8,7 @@ ARGS :=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo lab test lint types tests format notebooks bench torture lock clean clean-all
+.PHONY: help venv demo lab test test-slow lint types tests format notebooks bench torture lock clean clean-all
 
 help:  ## this list
 	@echo 'usage: make TARGET'
@@ -41,6 +41,9 @@ types: $(STAMP)  ## pyright
 
 tests: $(STAMP)  ## pytest alone; a part of it: make tests ARGS="tests/space -k depth"
 	@$(PY) -m pytest $(ARGS)
+
+test-slow: $(STAMP)  ## what takes minutes: every experiment at smoke scale
+	@$(PY) -m pytest -m slow $(ARGS)
 
 format: $(STAMP)  ## let ruff fix and format the code
 	@$(PY) -m ruff check --fix .

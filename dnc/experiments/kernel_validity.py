@@ -107,6 +107,15 @@ class KernelValidity:
             ),
         )
 
+    def summary(self, record: Record) -> str:
+        """The least eigenvalue of each case, as a share of the number of points, at a few omega."""
+        shown = [0.5, 1.0, PAPERS_OMEGA]
+        lines = [f"{'least eigenvalue / number of points':36}" + "".join(f"{f'omega = {w:g}':>14}" for w in shown)]
+        for case, (omegas, values) in least_by_omega(record.frame).items():
+            least = dict(zip(omegas, values, strict=True))
+            lines.append(f"{case:36}" + "".join(f"{least[w]:14.1e}" for w in shown))
+        return "\n".join(lines)
+
     def draw(self, record: Record) -> Picture:
         """Least eigenvalues against omega."""
         return draw(least_by_omega(record.frame), _caption(record.facts))

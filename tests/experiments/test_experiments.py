@@ -9,7 +9,7 @@ import pytest
 from dnc.errors import ArgumentError
 from dnc.experiments import registry
 from dnc.experiments.fig7_plan import FIG7_SCALES, arms, planned_searches
-from dnc.experiments.protocol import Options
+from dnc.experiments.protocol import Experiment, Options
 from dnc.experiments.scale import SCALES
 from dnc.searches.parallel import MultiProgress, run_all
 from dnc.space import CNNSpace, MLPSpace
@@ -115,6 +115,7 @@ def test_ready_entries_load_and_know_their_times() -> None:
     for entry in registry.ready():
         assert entry.load().name == (f"fig{entry.key}" if entry.kind == "figure" else entry.key)
         assert set(entry.time) == set(SCALES)
+        assert [name for name in vars(Experiment) if name[0] != "_" and not hasattr(entry.load(), name)] == []
 
 
 def test_what_is_not_there_says_so() -> None:
