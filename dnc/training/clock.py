@@ -82,7 +82,9 @@ class Timing:
     Attributes:
         t_tr: seconds of one epoch of training.
         ratio: r, the time of one step in units of a step of the calibration network.
-        error: relative standard error of t_tr, without that of t_ref, which all timings have in common.
+        error: relative standard error of t_tr on this occasion. It leaves out that of t_ref, which all timings have in
+            common, and load that changes from one timing to the next and slows this network more, or less, than the
+            calibration network: on a busy machine, two timings differ by more.
         blocks: the measured pairs of blocks; on a GPU, blocks of the network alone.
         machine, engine: where it was measured, as in `Calibration`.
     """
