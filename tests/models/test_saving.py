@@ -95,7 +95,7 @@ def test_damaged_descriptions(tmp_path: Path, text: str) -> None:
         ({"input_shape": [36]}, "describes an impossible network"),
         ({"input_shape": "x"}, "damaged"),
         ({"n_classes": "many"}, "describes an impossible network"),
-        ({"n_classes": 10**30}, "does not hold the weights"),
+        ({"n_classes": 10**30}, "describes an impossible network"),
         ({"n_classes": 4}, "does not hold the weights"),
         ({"meta": []}, "damaged"),
         (
