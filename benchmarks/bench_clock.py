@@ -1,25 +1,37 @@
-"""How far t_tr can be trusted: repeated timings of the same configs, on a quiet machine and beside a busy job.
+"""How far t_tr can be trusted: repeated timings, the errors that they claim, and repeated searches.
 
-    usage: python benchmarks/bench_clock.py [--repeats 6] [--images 10000]
+    usage: python benchmarks/bench_clock.py [spread errors searches] [--repeats 6] [--images 10000] [--precise]
 
-Ten perceptrons (the first Sobol points of the paper's space) and three small CNNs are timed in turns by the project's
-clock, and beside it the naive way: mean wall time of an epoch, over as many epochs as take about as long as the clock
-does. For each way: the coefficient of variation of a config's times over the repeats, and Kendall's τ between the
-orders that two repeats give the configs. The busy job is a process that multiplies matrices without a pause.
+spread: ten perceptrons (the first Sobol points of the paper's space) and three small CNNs are timed in turns by the
+project's clock, and beside it the naive way: mean wall time of an epoch, over as many epochs as take about as long as
+the clock does. For each way: the coefficient of variation of a config's times over the repeats, and Kendall's τ between
+the orders that two repeats give the configs. The busy job is a process that multiplies matrices without a pause.
+
+errors: the same configs, and perceptrons of 20 nodes and of one layer, are timed ten times in turns. Errors are honest
+if the coefficient of variation (CV) of a config's ten times is about the standard error that the timings claim, and if
+68 % of the times are within one and 95 % within two such errors of their mean. `--precise` measures to 1 %.
+
+searches: two searches, README's first and the quick-start notebook's, eight times each from empty stores: how often the
+same architecture wins, and how far f spreads. Nothing but the timings differs between repetitions.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,14 +39,18 @@ from scipy.stats import kendalltau
 
 import dnc
 from dnc.bayesopt.optimizer import SobolSearch
-from dnc.config import CNN, Config, Training
+from dnc.config import CNN, MLP, Config, Training
 from dnc.data.dataset import Dataset
 from dnc.networks.params import count_params
-from dnc.training.clock import Calibration, calibrate, measure_t_tr
+from dnc.training.clock import Calibration, Timing, calibrate, measure_t_tr
 from dnc.training.engine import Engine, compute_settings, machine_name, select_engine
 from dnc.training.stepper import build_stepper
 from dnc.training.streams import batch_bounds
 
+PARTS = ("spread", "errors", "searches")
+TIMINGS, SEARCHES = 10, 8
+QUICK_STARTS = {"README": ((8, 64), 10, 15), "notebook": ((20, 400), 15, 8)}  # nodes, epochs, n1 = n2
+EPOCHS = 10  # of the trainings that a timing is for: it may take a share of them
 NAIVE_SECONDS = 0.4  # about what the clock takes for a config
 CLASSES = 10
 BUSY = "import torch; torch.set_num_threads(1); a = torch.randn(700, 700)\nwhile True: a @ a"
@@ -49,9 +65,14 @@ class Subject:
     engine: Engine
     calibration: Calibration
 
+    def timing(self, precise: bool = False) -> Timing:
+        """A timing by the project's clock."""
+        more = {"precise": True} if precise else {}
+        return measure_t_tr(self.config, self.data, self.engine, self.calibration, EPOCHS, **more)
+
     def clock(self) -> float:
         """Seconds of an epoch by the project's clock."""
-        return measure_t_tr(self.config, self.data, self.engine, self.calibration).t_tr
+        return self.timing().t_tr
 
     def naive(self) -> float:
         """Mean wall seconds of an epoch of training."""
@@ -141,14 +162,11 @@ def summary(name: str, times: np.ndarray) -> str:
     return f"| {name} | {np.median(spread):.1%} | {spread.max():.1%} | {tau} |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=6)
-    parser.add_argument("--images", type=int, default=10_000)
-    o = parser.parse_args()
-    groups = {"MLP": perceptrons(o.images), "CNN": convolutional()}
+def spread(repeats: int, images: int) -> None:
+    """Print how far repeated timings of a config lie apart, quiet and beside a busy job."""
+    groups = {"MLP": perceptrons(images), "CNN": convolutional()}
     engines = ", ".join(f"{name} {subjects[0].engine.id}" for name, subjects in groups.items())
-    print(f"{machine_name(groups['MLP'][0].engine)}; {engines}; {o.repeats} repeats")
+    print(f"{machine_name(groups['MLP'][0].engine)}; {engines}; {repeats} repeats")
     lines = ["| configs, machine, way | CV, median | CV, worst | τ, mean | τ, worst |", "|---|---|---|---|---|"]
     details: list[str] = []
     ways: dict[str, Callable[[Subject], float]] = {"clock": Subject.clock, "naive wall time": Subject.naive}
@@ -156,10 +174,10 @@ def main() -> None:
     for state in ("quiet", "one busy job"):
         load = os.getloadavg()[0]
         if state == "quiet":
-            tables = {name: repeated(list(ways.values()), subjects, o.repeats) for name, subjects in groups.items()}
+            tables = {name: repeated(list(ways.values()), subjects, repeats) for name, subjects in groups.items()}
         else:
             with busy_job():
-                tables = {name: repeated(list(ways.values()), subjects, o.repeats) for name, subjects in groups.items()}
+                tables = {name: repeated(list(ways.values()), subjects, repeats) for name, subjects in groups.items()}
         print(f"{state}: load average {load:.2f} before, {os.getloadavg()[0]:.2f} after", flush=True)
         for name, subjects in groups.items():
             for way, times in zip(ways, tables[name], strict=True):
@@ -178,6 +196,91 @@ def main() -> None:
     for name, subjects in groups.items():
         for subject, seconds in zip(subjects, levels[f"{name}, clock"], strict=True):
             print(f"  {subject.config.arch}  {1e3 * seconds:.2f}")
+
+
+def errors(images: int, precise: bool) -> None:
+    """Print whether the errors that timings claim are those that they have."""
+    wide = perceptrons(images)
+    archs = (MLP(), MLP((20,)), MLP((20,), drop=0.2))
+    narrow = [Subject(Config(arch), wide[0].data, wide[0].engine, wide[0].calibration) for arch in archs]
+    print(f"{machine_name(wide[0].engine)}, load average {os.getloadavg()[0]:.2f}; {TIMINGS} timings of each config")
+    print("| config | t_tr, ms | CV | claimed error, median | CV / error | blocks | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    ratios, misses = list[float](), list[np.ndarray]()
+    subjects = [*narrow, *wide, *convolutional()]
+    timings: list[list[tuple[Timing, float]]] = [[] for _ in subjects]
+    for _ in range(TIMINGS):
+        for subject, taken in zip(subjects, timings, strict=True):
+            started = time.thread_time()
+            taken.append((subject.timing(precise), time.thread_time() - started))
+    for subject, taken in zip(subjects, timings, strict=True):
+        times = np.array([timing.t_tr for timing, _ in taken])
+        claimed = np.array([timing.error for timing, _ in taken])
+        mean, error = times.mean(), float(np.median(claimed))
+        cv = float(times.std(ddof=1) / mean)
+        ratios.append(cv / error)
+        own_share = np.sqrt(1 - 1 / TIMINGS)  # each time has a share in the mean, so it lies nearer to it
+        misses.append(np.abs(times - mean) / (claimed * times * own_share))
+        count, seconds = statistics.median(len(t.blocks) for t, _ in taken), statistics.median(s for _, s in taken)
+        print(
+            f"| {subject.config.arch} | {1e3 * mean:.2f} | {cv:.1%} | {error:.1%} | {ratios[-1]:.2f} | {count:g} "
+            f"| {seconds:.2f} |"
+        )
+    within = [float(np.mean(np.concatenate(misses) <= errors)) for errors in (1, 2)]
+    print(f"CV / error: median {statistics.median(ratios):.2f}, largest {max(ratios):.2f}")
+    print(f"within one error: {within[0]:.0%}, within two: {within[1]:.0%}")
+
+
+def searches() -> None:
+    """Print what searches find from empty stores."""
+    for name, (nodes, epochs, n) in QUICK_STARTS.items():
+        print(f"{name}, load average {os.getloadavg()[0]:.2f}: f, winner, wall seconds")
+        repeated_search(dnc.MLPSpace(hidden_layers=(0, 2), nodes=nodes), epochs, n)
+
+
+def repeated_search(space: dnc.MLPSpace, epochs: int, n: int) -> None:
+    """Search digits again and again; print each winner, then how far they agree and what their timings claim."""
+    data = dnc.load_data("digits")
+    winners: list[tuple[str, float]] = []
+    claimed: dict[str, list[float]] = {}
+    flagged: list[bool] = []
+    for _ in range(SEARCHES):
+        with tempfile.TemporaryDirectory() as folder:
+            path, started = Path(folder) / "trials.db", time.perf_counter()
+            best = dnc.search(data, space, wc=0.1, epochs=epochs, n1=n, n2=n, store=path, progress=False).best
+            seconds = time.perf_counter() - started
+            with closing(sqlite3.connect(path)) as store:
+                rows = store.execute("SELECT subject, timing FROM timings").fetchall()
+        winners.append((str(best.config.arch), best.f))
+        print(f"  {best.f:.4f}  {best.config}  {seconds:.0f}", flush=True)
+        for subject, timing in (map(json.loads, row) for row in rows):
+            claimed.setdefault(subject.get("reading", "screened"), []).append(timing["error"])
+            flagged += [timing["flagged"]] if "flagged" in timing else []
+    names, f = Counter(name for name, _ in winners), [value for _, value in winners]
+    print(f"{len(names)} architectures in {SEARCHES} searches; the commonest wins {max(names.values())} of them")
+    print(f"f {min(f):.4f} to {max(f):.4f}, standard deviation {statistics.stdev(f):.4f}")
+    for reading, values in claimed.items():
+        low, high = np.quantile(values, [0.05, 0.95])
+        median = statistics.median(values)
+        print(f"{len(values)} timings {reading}: error {median:.1%} (median), {low:.1%} to {high:.1%} (90 % of them)")
+    print(f"flagged: {statistics.mean(flagged):.0%}" if flagged else "flagged: there is no such mark")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=" ".join(PARTS))
+    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--precise", action="store_true")
+    o = parser.parse_args()
+    if unknown := set(o.parts) - set(PARTS):
+        parser.error(f"{', '.join(unknown)}: choose of {', '.join(PARTS)}")
+    if "spread" in o.parts:
+        spread(o.repeats, o.images)
+    if "errors" in o.parts:
+        errors(o.images, o.precise)
+    if "searches" in o.parts:
+        searches()
 
 
 if __name__ == "__main__":
