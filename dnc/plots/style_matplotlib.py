@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from dnc.files import replacing
 from dnc.plots.palette import FONT_SIZE, FONTS, GRID, INK, MUTED, PAGE, PAPER, SMALL_SIZE
 
 DPI = 200
@@ -80,11 +81,16 @@ def picture(width: float = PAGE, height: float = 3.0) -> Picture:
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.png and `name`.pdf to `folder` and return both paths; the same picture gives the same bytes."""
+    """Write `name`.png and `name`.pdf to `folder` and return both paths; the same picture gives the same bytes.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written; pictures that were there stay as they are.
+    """
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
-    with style():
-        figure.savefig(png, dpi=DPI, metadata={"Software": None})
-        figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    with style(), replacing(png) as part:
+        figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
+    with style(), replacing(pdf) as part:
+        figure.savefig(part, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return png, pdf
 
 
