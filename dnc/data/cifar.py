@@ -36,7 +36,7 @@ def read_names(path: Path, key: str, n_classes: int) -> tuple[str, ...]:
     """The class names in a `meta` file, () where the file does not exist: they are only displayed.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: the file is damaged, or names two classes alike.
     """
     if not path.exists():
         return ()
@@ -45,7 +45,14 @@ def read_names(path: Path, key: str, n_classes: int) -> tuple[str, ...]:
         raise DataError(
             f"{short_repr(str(path), 200)} has no {n_classes} names in {key!r}: it may be damaged, get it again"
         )
-    return tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
+    texts = tuple(n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names)
+    if len(set(texts)) != n_classes:
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise DataError(
+            f"{short_repr(str(path), 200)} repeats the name {short_repr(twice)} in {key!r}: it may be damaged, get it "
+            "again"
+        )
+    return texts
 
 
 def read_cifar10(files: tuple[Path, ...], meta: Path) -> RawData:

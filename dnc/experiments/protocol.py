@@ -22,7 +22,8 @@ from dnc.searches.archive import Store
 from dnc.searches.settings import Device
 from dnc.store.schema import check_path
 from dnc.training.engine import Engine, select_engine
-from dnc.workers.pool import Workers, count_workers
+from dnc.workers.cores import count_workers
+from dnc.workers.pool import Workers
 
 if TYPE_CHECKING:
     import pandas as pd

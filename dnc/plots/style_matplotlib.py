@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from dnc.files import replacing
 from dnc.plots.palette import FONT_SIZE, FONTS, GRID, INK, MUTED, PAGE, PAPER, SMALL_SIZE
 
 DPI = 200
@@ -83,10 +84,15 @@ def picture(width: float = PAGE, height: float = 3.0) -> Picture:
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name`.png and `name`.pdf to `folder` and return both paths."""
+    """Write `name`.png and `name`.pdf to `folder` and return both paths.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written; pictures that were there stay as they are.
+    """
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
-    save_as(figure, png, "png")
-    save_as(figure, pdf, "pdf")
+    for path, kind in ((png, "png"), (pdf, "pdf")):
+        with replacing(path) as part:
+            save_as(figure, part, kind)
     return png, pdf
 
 

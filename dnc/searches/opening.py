@@ -18,7 +18,8 @@ from dnc.store.rows import TrialStore
 from dnc.training.engine import select_engine
 from dnc.training.memory import device_bytes, gigabytes, needed_bytes
 from dnc.trial import Trial
-from dnc.workers.pool import Workers, count_workers
+from dnc.workers.cores import count_workers
+from dnc.workers.pool import Workers
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,28 @@ from collections.abc import Iterator
 from multiprocessing import current_process
 from pathlib import Path
 
+from dnc.errors import ArgumentError, check_int, short_repr
+
+MAX_WORKERS = 1024
 MEMBERSHIP, CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")  # how Linux tells the groups of a process
+
+
+def count_workers(workers: int | str, device: str) -> int:
+    """Number of worker processes: an int is taken as it is; "auto" is one per core on a CPU, none on a GPU.
+
+    "auto" is none in a worker of another pool, too, and at most a container's CPU quota.
+
+    Raises:
+        ArgumentError: neither a whole number >= 0 nor "auto".
+    """
+    if isinstance(workers, str) and workers == "auto":
+        if device != "cpu":
+            return 0  # one GPU trains one network at a time
+        cores = 1 if is_pool_member() else usable_cores()
+        return cores if cores > 1 else 0
+    if isinstance(workers, str):
+        raise ArgumentError(f'workers={short_repr(workers)} is not allowed: give a whole number >= 0 or "auto"')
+    return check_int("workers", workers, 0, MAX_WORKERS)
 
 
 def usable_cores() -> int:

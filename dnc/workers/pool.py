@@ -10,39 +10,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED
-from concurrent.futures import wait as wait_for_futures
 from itertools import islice
 from multiprocessing import current_process
 from multiprocessing.connection import wait
 
 from dnc.data.dataset import Dataset
-from dnc.errors import ArgumentError, SearchError, check_float, check_int, short_repr
-from dnc.workers.cores import is_pool_member, usable_cores
+from dnc.errors import ArgumentError, SearchError, check_float, check_int
+from dnc.workers.bell import Bell
+from dnc.workers.cores import MAX_WORKERS
 from dnc.workers.jobs import DIED, TIME_LIMIT, Answer, Failure, Job, failure_reason, run_job
 from dnc.workers.process import Task, WorkerProcess
 
 POLL_SECONDS = 0.1  # how soon a stop request is noticed
-MAX_WORKERS = 1024
 MAX_FAILED_STARTS = 3  # workers in a row that may die before they have started
-
-
-def count_workers(workers: int | str, device: str) -> int:
-    """Number of worker processes: an int is taken as it is; "auto" is one per core on a CPU, none on a GPU.
-
-    "auto" is none in a worker of another pool, too, and at most a container's CPU quota.
-
-    Raises:
-        ArgumentError: neither a whole number >= 0 nor "auto".
-    """
-    if isinstance(workers, str) and workers == "auto":
-        if device != "cpu":
-            return 0  # one GPU trains one network at a time
-        cores = 1 if is_pool_member() else usable_cores()
-        return cores if cores > 1 else 0
-    if isinstance(workers, str):
-        raise ArgumentError(f'workers={short_repr(workers)} is not allowed: give a whole number >= 0 or "auto"')
-    return check_int("workers", workers, 0, MAX_WORKERS)
 
 
 class Workers:
@@ -71,9 +51,9 @@ class Workers:
     """
 
     # No thread is started to serve the processes: those that iterate over `run` do it. Whoever gets `_dispatch_lock`
-    # talks to all processes, for all searches; the others wait for their futures, and try again after POLL_SECONDS, as
-    # the first may have left with its own answers. `_lock` guards the tasks, is held for moments only, and is never
-    # held while the dispatch lock is waited for: no deadlock.
+    # talks to all processes, for all searches. The others ring the bell if there is something new for it, and wait
+    # until a task is done, or it leaves with its own answers and one of them takes over. `_lock` guards the tasks, is
+    # held for moments only, and is never held while the dispatch lock is waited for: no deadlock.
 
     def __init__(self, count: int = 0, timeout: float | None = None) -> None:
         count = check_int("count", count, 0, MAX_WORKERS)
@@ -85,6 +65,9 @@ class Workers:
         self.count = count
         self.timeout = None if timeout is None else check_float("timeout", timeout, 0, open_low=True)
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # a task is done, or who dispatched has left
+        self._times_left = 0
+        self._bell = Bell()
         self._queue: deque[Task] = deque()  # not sent yet; who dispatches takes from it, any thread appends
         self._tasks: dict[tuple[str, Job], Task] = {}  # not done yet, by data fingerprint and job
         self._dispatch_lock = threading.RLock()  # of what follows
@@ -128,6 +111,7 @@ class Workers:
                     yield item[0], item[1].future.result()
         finally:
             self._release(task for _, task in pending)
+            self._leave()
 
     # ---- tasks, shared by the searches that want the same ---------------------------------------------
 
@@ -156,11 +140,15 @@ class Workers:
                     dropped = True
         # Do not wait for the lock: whoever has it is dispatching, and ends unwanted work at its next round. If nobody
         # has it, this may have been the last search, and there would be no next round.
-        if dropped and self._dispatch_lock.acquire(blocking=False):
-            try:
-                self._end_unwanted()
-            finally:
-                self._dispatch_lock.release()
+        if not dropped:
+            return
+        if not self._dispatch_lock.acquire(blocking=False):
+            self._bell.ring()
+            return
+        try:
+            self._end_unwanted()
+        finally:
+            self._dispatch_lock.release()
 
     def _finish(self, task: Task, result: Answer | SearchError) -> None:
         with self._lock:
@@ -171,13 +159,26 @@ class Workers:
                 task.future.set_exception(result)
             else:
                 task.future.set_result(result)
+            self._changed.notify_all()
+
+    def _leave(self) -> None:
+        """Whoever has dispatched has its own answers: another that waits takes over."""
+        with self._changed:
+            self._times_left += 1
+            self._changed.notify_all()
 
     # ---- the processes; all of it under the dispatch lock ----------------------------------------------
 
     def _dispatch(self, wanted: list[Task]) -> None:
         """Wait for a moment, or until one of the tasks is done, serving all workers meanwhile."""
+        before = self._times_left  # read first: who leaves between the next line and the waiting is noticed, too
         if not self._dispatch_lock.acquire(blocking=False):
-            wait_for_futures([t.future for t in wanted], timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            if self._queue:
+                self._bell.ring()
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._times_left != before or any(t.future.done() for t in wanted), POLL_SECONDS
+                )
             return
         try:
             self._end_unwanted()
@@ -185,7 +186,9 @@ class Workers:
             self._assign()
             now = time.monotonic()
             soonest = min((w.deadline - now for w in self._processes), default=POLL_SECONDS)
-            wait([w.connection for w in self._processes], timeout=max(0.0, min(POLL_SECONDS, soonest)))
+            readable = [self._bell, *(w.connection for w in self._processes)]
+            wait(readable, timeout=max(0.0, min(POLL_SECONDS, soonest)))
+            self._bell.silence()
             for worker in list(self._processes):
                 self._receive(worker)
         except BaseException:
@@ -195,6 +198,8 @@ class Workers:
             raise
         finally:
             self._dispatch_lock.release()
+        if any(task.future.done() for task in wanted):
+            self._leave()
 
     def _start_processes(self) -> None:
         """Start workers until there are enough for the tasks."""

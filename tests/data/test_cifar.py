@@ -149,6 +149,10 @@ def test_class_names(tmp_path: Path) -> None:
     assert cifar.read_names(path, "label_names", 2) == ("cat", "dog")
     with pytest.raises(DataError, match="has no 3 names"):
         cifar.read_names(path, "label_names", 3)
+    path.write_bytes(pickle.dumps({"label_names": ["cat", "dog", b"cat"]}, 4))
+    with pytest.raises(DataError, match=r"repeats the name 'cat' in 'label_names'.*get it again") as error:
+        cifar.read_names(path, "label_names", 3)
+    one_line(error, "meta")
 
 
 @FUZZ

@@ -11,7 +11,7 @@ import pytest
 
 import dnc
 from dnc.workers import cores
-from dnc.workers.pool import count_workers
+from dnc.workers.cores import count_workers
 
 # One search with the default of workers, one that asks for a process of its own, in a worker of joblib's.
 IN_A_WORKER = """

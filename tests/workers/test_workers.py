@@ -13,8 +13,9 @@ import pytest
 
 import dnc
 from dnc.errors import ArgumentError, DncError
+from dnc.workers.cores import count_workers
 from dnc.workers.jobs import Failure, failure_reason, run_job
-from dnc.workers.pool import Workers, count_workers
+from dnc.workers.pool import Workers
 from dnc.workers.process import Task, WorkerProcess
 
 
