@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
 from dnc.bayesopt.optimizer import N1, N2, N3
 from dnc.data.dataset import Dataset
-from dnc.errors import SearchError
+from dnc.errors import ArgumentError, SearchError
 from dnc.searches.progress import Progress
 from dnc.searches.result import SearchResult
 from dnc.searches.search import SearchStopped, run_search
@@ -96,6 +97,9 @@ class SearchHandle:
         if self._result is None:
             raise SearchError("the search ended without a result: run it in the foreground to see why")
         return self._result
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentError("a search in the background cannot be pickled or copied: take its .result()")
 
     def __repr__(self) -> str:
         if self.done:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
@@ -153,6 +154,19 @@ class Problem:
         """End worker processes that this problem has started."""
         if "_opened" in self.__dict__:
             self._opened.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy has: its own evaluators, worker processes and stop event, and the store with its trials."""
+        opened = self.__dict__.get("_opened")
+        resources = self.resources if opened is None else replace(self.resources, store=opened.store)
+        kept = {name: value for name, value in self.__dict__.items() if name not in ("_opened", "stop")}
+        return {**kept, "resources": resources, "_evaluators": {}, "stop_set": self.stop.is_set()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        stopped = state.pop("stop_set")
+        self.__dict__.update(state, stop=threading.Event())
+        if stopped:
+            self.stop.set()
 
     def __repr__(self) -> str:
         s, data = self.settings, "a function" if self.data is None else self.data.name

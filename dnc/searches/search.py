@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from dnc.bayesopt.acquisition import XI
 from dnc.bayesopt.gp import NOISE
@@ -50,6 +51,9 @@ class SearchStopped(KeyboardInterrupt):
     def __init__(self, message: str, result: SearchResult, store: Store) -> None:
         super().__init__(message)
         self.result, self.store = result, store
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SearchStopped, (str(self), self.result, self.store)  # an exception is rebuilt from its message alone
 
 
 def search(

@@ -105,6 +105,19 @@ class Database:
         except (ValueError, TypeError, RecursionError):
             raise StoreError(f"{self._name} is damaged: restore a copy, or give another path") from None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, a store in a file is its path, and is opened there again; one in memory is its rows."""
+        if self.path is not None:
+            return _reopened, (type(self), self.path.absolute())
+        try:
+            with self._lock:
+                return _with_rows, (type(self), self._db.serialize())
+        except sqlite3.ProgrammingError:  # it has been closed, and its rows are gone
+            return _with_rows, (type(self), None)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # a copy of a result has its trials where they are, as a store is shared by all who write to it
+
     def close(self) -> None:
         """Close the file. Closing twice does no harm."""
         self._db.close()
@@ -146,6 +159,26 @@ class Database:
                 if self._db.in_transaction:  # a full disk ends it by itself
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _reopened(kind: type[Database], path: Path) -> Database:
+    """The store at a path; a closed one if it cannot be used, so that a result without its store can still be read."""
+    try:
+        return kind(path, must_exist=True)
+    except StoreError:
+        store = _with_rows(kind, None)
+        store.path = path
+        return store
+
+
+def _with_rows(kind: type[Database], content: bytes | None) -> Database:
+    """A store in memory with these rows; a closed one if there are none."""
+    store = kind()
+    if content is None:
+        store.close()
+    else:
+        store._db.deserialize(content)
+    return store
 
 
 def as_real(value: float | None) -> float | None:

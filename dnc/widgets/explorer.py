@@ -161,6 +161,9 @@ class TradeoffExplorer(widgets.VBox):
             "text/plain": repr(self),
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TradeoffExplorer, (self.result,)  # a widget belongs to its kernel: pickled, it is made anew
+
     def __repr__(self) -> str:
         return f"<TradeoffExplorer: {len(self.info.points.x)} trials; {self.info.title}>"
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from multiprocessing import current_process
 from multiprocessing.connection import wait
+from typing import Any
 
 from dnc.data.dataset import Dataset
 from dnc.errors import ArgumentError, SearchError, check_float, check_int
@@ -324,6 +325,12 @@ class Workers:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Workers, (self.count, self.timeout)  # pickled, as many of their own: processes cannot travel
+
+    def __deepcopy__(self, memo: object) -> Workers:
+        return self  # shared, as it is by the searches that are given it
 
 
 def _run_here(jobs: Iterable[Job], data: Dataset, stopped: Callable[[], bool]) -> Iterator[tuple[Job, Answer]]:
