@@ -35,11 +35,11 @@ class Machine:
     def calibrate(self, used: engine.Engine) -> Calibration:
         return Calibration(self.seconds, engine.machine_id(used), self.name, used.id, used.threads)
 
-    def measure(self, config: dnc.Config, data: dnc.Dataset, used: Any, clock: Calibration, epochs: int = 0) -> Timing:
+    def measure(self, config: dnc.Config, data: dnc.Dataset, used: Any, clock: Calibration, **_: Any) -> Timing:
         assert clock.machine == engine.machine_id(used)  # it has been calibrated here
         self.timed += 1
         steps = data.n_train / config.training.batch_size + config.arch.depth
-        return Timing(steps * clock.seconds, steps, 0.0, (), 0.0, False, clock.machine, used.id)
+        return Timing(steps * clock.seconds, steps, 0.0, (), clock.machine, used.id)
 
 
 @pytest.fixture
