@@ -80,6 +80,7 @@ class Recording:
             self._reporter.close()
         if self._objective is not None:
             self._store.end_search(self.id, status, self.facts, Counter(v.stage for v in self.visits))
+            self.facts["timing_seconds"] = self._store.timing_seconds(self.id)
 
     def result(self, status: SearchStatus) -> SearchResult:
         """What has been found so far."""

@@ -101,7 +101,9 @@ class Sweep(HasCard):
         """All members' trials as one result, under the first member's w_c: to rescore, plot, explore."""
         first = next(iter(self.results.values()))
         visits = tuple(v for r in self.results.values() for v in r.visits)
-        return replace(first, id="sweep", visits=visits, table=self.table)
+        timings = {key: s for r in self.results.values() for key, s in r.facts.get("timing_seconds", {}).items()}
+        facts = {**first.facts, "timing_seconds": timings}
+        return replace(first, id="sweep", visits=visits, table=self.table, facts=facts)
 
     def pareto(self) -> pd.DataFrame:
         """The non-dominated trials of all members."""

@@ -157,6 +157,15 @@ class TrialStore(Database, HasCard):
             return self._from_json(text)  # what a later reader will see, e.g. lists instead of tuples
         return self.timing(key) or dict(timing)
 
+    def timing_seconds(self, search: str) -> dict[str, float]:
+        """By key, the seconds that the timings of a search's configs took: the blocks of both networks."""
+        rows = self._all(
+            "SELECT key, timing FROM timings WHERE key IN (SELECT timing FROM visits WHERE search=?) ORDER BY key",
+            search,
+        )
+        pairs_of = {key: self._from_json(text)["blocks"] for key, text in rows}
+        return {key: sum(b["seconds"] for pair in pairs for b in pair.values()) for key, pairs in pairs_of.items()}
+
     def clock(self, machine: str, engine: str) -> dict[str, Any] | None:
         """The calibration of a machine and engine, as `Calibration` names its fields, or None."""
         row = self._one("SELECT clock FROM clocks WHERE machine=? AND engine=?", machine, engine)

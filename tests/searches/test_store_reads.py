@@ -25,4 +25,4 @@ def test_a_visit_reads_its_timing_and_its_training_once(changes: dict) -> None:
     with dnc.Store() as store:
         for run in ("trained", "looked up"):
             reads, visits = lookups(store, **changes)
-            assert reads <= 2 * visits + 1, run  # and the timing of the reference config
+            assert reads <= 2 * visits + 2, run  # and the timing of the reference config; all timings for `search_cost`
