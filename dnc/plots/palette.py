@@ -17,7 +17,6 @@ from types import MappingProxyType
 WC_COLORS: Mapping[float, str] = MappingProxyType(
     {0.0: "#350f66", 0.01: "#5a5cf0", 0.1: "#14a59c", 1.0: "#ba8c0a", 10.0: "#a32440"}
 )
-WC_MARKERS: Mapping[float, str] = MappingProxyType({0.0: "o", 0.01: "s", 0.1: "D", 1.0: "^", 10.0: "v"})
 
 # Fig. 7: the two baselines are muted, the two kinds of Bayesian optimization stand out.
 ARM_COLORS: Mapping[str, str] = MappingProxyType(
@@ -48,11 +47,6 @@ def wc_color(wc: float) -> str:
     right = next(i for i in range(1, len(decades)) if decade <= decades[i] + 1e-12)
     share = (decade - decades[right - 1]) / (decades[right] - decades[right - 1])
     return _mixed(WC_COLORS[listed[right - 1]], WC_COLORS[listed[right]], share)
-
-
-def wc_marker(wc: float) -> str:
-    """The matplotlib marker of a w_c; a dot for a w_c that is not one of the paper's."""
-    return WC_MARKERS.get(wc, ".")
 
 
 def arm_text_color(arm: str) -> str:
