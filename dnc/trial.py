@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -199,10 +199,6 @@ class Visit:
     def __repr__(self) -> str:
         where = f"stage {self.stage}{f' {self.substage}' if self.substage else ''}, step {self.step}"
         return fitted([f"<Visit of {where}: {self.trial!r}>"])
-
-    def with_trial(self, trial: Trial) -> Visit:
-        """The same step with another record of its trial."""
-        return replace(self, trial=trial)
 
     def row(self) -> dict[str, Any]:
         """Plain columns: stage, step, measurements and hyperparameters."""

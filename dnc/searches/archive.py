@@ -73,6 +73,7 @@ def result_from_store(store: TrialStore, search: str) -> SearchResult:
 
 def _rebuilt(store: TrialStore, search: str, row: Mapping[str, Any]) -> SearchResult:
     spec, facts = row["spec"], row["facts"]
+    facts = {**facts, "timing_seconds": store.timing_seconds(search, *facts.get("timings", ()))}
     if spec["penalty"] not in METRICS:
         raise StoreError(f"search {search!r} has the penalty {spec['penalty']!r}: dnc.register_metric(…) it first")
     if spec["penalty"] not in facts.get("references", {}):

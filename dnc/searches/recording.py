@@ -45,7 +45,11 @@ class Recording:
         self._architecture = architecture
         self.spec = describe(study, setup, architecture)
         self.id = search_id(study, setup, architecture)
-        self.facts: dict[str, Any] = {"versions": versions(), "machine": machine_name(self._setup.engine)}
+        self.facts: dict[str, Any] = {
+            "timings": [],
+            "versions": versions(),
+            "machine": machine_name(self._setup.engine),
+        }
         self._visits: dict[tuple[int, int], Visit] = {}  # by stage and step
         self._objective: Objective | None = None  # known once the search has begun
         self._reporter: Reporter | None = None
@@ -54,6 +58,7 @@ class Recording:
     def begin(self, references: dict[str, float], objective: Objective, progress: ProgressOption) -> None:
         """The search begins: c_0 has been measured."""
         self.facts["references"] = references
+        self._note_timing(self._study.preset(self._study.space.reference()), Reading.CONFIRMED)
         self._store.begin_search(self.id, self.spec, self.facts)
         self._objective = objective
         self._reporter = Reporter(self._planned(), objective, progress, f"w_c={objective.wc:g}")
@@ -66,6 +71,8 @@ class Recording:
         timing = self._setup.timing_key(config, visit.trial.reading)
         confirmed = self._setup.timing_key(config, Reading.CONFIRMED)
         self._store.add_visit(self.id, visit_row(visit, timing), later_timing=confirmed)
+        if again:  # its row names this reading now, and the first one was taken too
+            self._note_timing(config, Reading.SCREENED)
         if self._reporter is not None and not again:
             self._reporter(visit)
 
@@ -78,6 +85,11 @@ class Recording:
         """Keep the last reading of the winner's t_tr."""
         last = {"config": trial.config.key, "t_tr": trial.t_tr, "t_tr_se": finite_or_none(trial.t_tr_se)}
         self.facts["reported"] = [last]
+        self._note_timing(trial.config, Reading.REPORTED)
+
+    def _note_timing(self, config: Config, reading: Reading) -> None:
+        """Keep the key of a timing that the search took, and that no row of its visits names."""
+        self.facts["timings"] = sorted({*self.facts["timings"], self._setup.timing_key(config, reading)})
 
     def stage_done(self, stage: int, steps: int) -> None:
         """A stage is over: its planned number of steps was an estimate, this is the real one."""
@@ -95,6 +107,7 @@ class Recording:
             self._reporter.close()
         if self._objective is not None:
             self._store.end_search(self.id, status, self.facts, Counter(stage for stage, _ in self._visits))
+            self.facts["timing_seconds"] = self._store.timing_seconds(self.id, *self.facts["timings"])
 
     def result(self, status: SearchStatus) -> SearchResult:
         """What has been found so far."""

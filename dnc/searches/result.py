@@ -42,7 +42,8 @@ class SearchResult(HasCard):
     Attributes:
         id: the search's name in its store.
         spec: what defines the search (plain data).
-        facts: what was measured about the run: c_0 of each metric, wall seconds, versions, machine, date.
+        facts: what was measured about the run: c_0 of each metric, wall seconds, seconds of each timing, versions,
+            machine.
         space: the search space.
         objective: f with its w_c, penalty and c_0.
         visits: every step, in order.
@@ -152,8 +153,9 @@ class SearchResult(HasCard):
 
     @property
     def search_cost(self) -> float:
-        """Recorded seconds of training and validation over all steps, looked up or not."""
-        return float(sum(v.trial.seconds for v in self.visits))
+        """Recorded seconds of its configs' trainings, with validation, and of their timings: each once, new or not."""
+        timings = self.facts.get("timing_seconds", {}).values()
+        return float(sum(v.trial.seconds for v in self.table.visits) + sum(timings))
 
     @property
     def aims(self) -> tuple[float, ...] | None:

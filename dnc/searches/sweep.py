@@ -108,7 +108,8 @@ class Sweep(HasCard):
         first = next(iter(self.results.values()))
         visits = tuple(v for r in self.results.values() for v in r.visits)
         reported = [last for result in self.results.values() for last in result.facts.get("reported", ())]
-        facts = {**first.facts, "reported": reported, "aims": list(self.results)}
+        timings = {key: s for r in self.results.values() for key, s in r.facts.get("timing_seconds", {}).items()}
+        facts = {**first.facts, "reported": reported, "aims": list(self.results), "timing_seconds": timings}
         return replace(first, id="sweep", visits=visits, table=self.table, facts=facts)
 
     @property

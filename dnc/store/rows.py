@@ -157,6 +157,17 @@ class TrialStore(Database, HasCard):
             return self._from_json(text)  # what a later reader will see, e.g. lists instead of tuples
         return self.timing(key) or dict(timing)
 
+    def timing_seconds(self, search: str, *more: str) -> dict[str, float]:
+        """By key, the seconds that timings took: those that a search's visits name, and those of the keys `more`."""
+        marks = ",".join("?" * len(more))
+        rows = self._all(
+            "SELECT key, timing FROM timings WHERE key IN (SELECT timing FROM visits WHERE search=?)"
+            f" OR key IN ({marks}) ORDER BY key",
+            search,
+            *more,
+        )
+        return {key: sum(map(_seconds, self._from_json(text)["blocks"])) for key, text in rows}
+
     def clock(self, machine: str, engine: str) -> dict[str, Any] | None:
         """The calibration of a machine and engine, as `Calibration` names its fields, or None."""
         row = self._one("SELECT clock FROM clocks WHERE machine=? AND engine=?", machine, engine)
@@ -320,3 +331,8 @@ class TrialStore(Database, HasCard):
         target = user_path("path", path)
         with self._lock, self._errors():
             copy_store(self._db, self._name, target, force=force)
+
+
+def _seconds(sample: Mapping[str, Any]) -> float:
+    """Of a block, or of both blocks of a pair."""
+    return sample["seconds"] if "seconds" in sample else sum(block["seconds"] for block in sample.values())

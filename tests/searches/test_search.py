@@ -36,7 +36,9 @@ def test_result(found: SearchResult) -> None:
     assert best.f_selected == frame.f.min()
     assert frame.key.is_unique
     assert len(found.steps) == len(found.visits)
-    assert found.search_cost == pytest.approx(found.steps.seconds.sum())
+    trainings, timings = found.trials.seconds.sum(), found.facts["timing_seconds"].values()
+    assert found.search_cost == pytest.approx(trainings + sum(timings))
+    assert min(timings) > 0
     assert (frame.epochs == 2).all()
     assert "search" in str(found)
 

@@ -26,4 +26,5 @@ def test_a_visit_reads_its_timing_and_its_training_once(changes: dict) -> None:
     with dnc.Store() as store:
         for run in ("trained", "looked up"):
             reads, needed = lookups(store, **changes)
-            assert reads <= needed + 2, run  # and the timings of the reference config, and of the winner at the end
+            # and the timings of the reference config, and of the winner at the end; all timings for `search_cost`
+            assert reads <= needed + 3, run

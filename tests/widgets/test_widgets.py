@@ -150,7 +150,7 @@ def test_a_registered_metric_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setitem(METRICS, "flops", Metric("flops", "FLOP", "arithmetic", lambda subject: 1.0))
     result = make_result()
-    visits = tuple(v.with_trial(replace(v.trial, metrics={"flops": 10.0 + i})) for i, v in enumerate(result.visits))
+    visits = tuple(replace(v, trial=replace(v.trial, metrics={"flops": 10.0 + i})) for i, v in enumerate(result.visits))
     facts = {"references": {"t_tr": 1.0, "n_params": 1e4, "flops": 10.0}}
     flops = replace(result, visits=visits, facts=facts, table=None, objective=Objective(0.1, "flops", 10.0))  # type: ignore[arg-type]
     explorer = TradeoffExplorer(flops)
