@@ -59,6 +59,12 @@ def add_data_options(parser: Parser) -> None:
         "--split-seed", type=int, default=0, metavar="N", help="seed that draws the validation samples (default: 0)"
     )
     group.add_argument("--val-fraction", type=float, metavar="X", help="fraction of the samples to validate on")
+    group.add_argument(
+        "--scale",
+        choices=("auto", "standardize", "none"),
+        default="auto",
+        help="how the numbers of a file are scaled: auto standardizes tables that need it (default: auto)",
+    )
     group.add_argument("--no-download", action="store_true", help="do not download missing files")
 
 
@@ -78,6 +84,7 @@ def load_dataset(options: argparse.Namespace) -> Dataset:
         split_seed=options.split_seed,
         val_fraction=options.val_fraction,
         download=not options.no_download,
+        scale=options.scale,
     )
 
 

@@ -5,6 +5,7 @@ In the order in which one needs them:
     dataset       `Dataset`, what searches and trainings get, and `from_arrays`
     foreign       tables, tensors, sparse matrices and objects as numpy arrays
     arrays        inputs from outside, made clean
+    preprocessing what is done to samples before a network sees them, in training and prediction
     labels        labels from outside as numbers from 0, and the names of the classes
     splits        seeded, stratified splits and subsets
     augment       what augmentation is to do, as plain data

@@ -29,19 +29,39 @@ class RawData(NamedTuple):
     classes: tuple[str, ...] = ()
 
 
-def clean_inputs(
-    name: str, x: ArrayLike, image_shape: tuple[int, int, int] | None = None, layout: str | None = None
-) -> np.ndarray:
+class Inputs(NamedTuple):
+    """Samples that have been read.
+
+    Attributes:
+        x: flat [N, F] or images [N, C, H, W], uint8 or float32.
+        layout: "NCHW" or "NHWC", the order of the axes in which images were given; None for flat samples.
+        rows: whether images were given as flat rows.
+    """
+
+    x: np.ndarray
+    layout: str | None
+    rows: bool
+
+
+def read_inputs(
+    name: str,
+    x: ArrayLike,
+    image_shape: tuple[int, ...] | None = None,
+    layout: str | None = None,
+    *,
+    may_be_empty: bool = False,
+) -> Inputs:
     """Inputs as uint8 or float32: flat [N, F], or images [N, C, H, W].
 
-    uint8 stays (it is divided by 255 on use); every other type becomes float32 and is used as it is. Gray images
-    [N, H, W] get a channel axis. Of four axes, the one with 1 to 4 entries holds the channels.
+    uint8 stays, every other type becomes float32. Gray images [N, H, W] get a channel axis. Of four axes, the one with
+    1 to 4 entries holds the channels.
 
     Args:
         name: what to call the array in an error.
         x: [N, F], [N, H, W], [N, C, H, W] or [N, H, W, C].
         image_shape: (C, H, W) of the images that flat rows hold, or that images should have.
         layout: "NCHW" or "NHWC" where the shape does not tell.
+        may_be_empty: whether there may be no samples.
 
     Raises:
         ArgumentError: a bad image_shape or layout.
@@ -53,9 +73,10 @@ def clean_inputs(
     array = as_array(name, x)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name} holds {_what_is_held(array, x)}: give an array of numbers (uint8 or float)")
-    if array.ndim < 2 or array.size == 0:
+    if array.ndim < 2 or (array.size == 0 and not (may_be_empty and len(array) == 0)):
         raise DataError(f"{name} has shape {array.shape}: give samples as (N, features), (N, H, W) or (N, C, H, W)")
-    array = _arrange(name, array, shape, layout)
+    rows = array.ndim == 2
+    array, layout = _arrange(name, array, shape, layout)
     if array.dtype != np.uint8:
         with np.errstate(over="ignore", invalid="ignore"):
             array = array.astype(np.float32)
@@ -66,7 +87,7 @@ def clean_inputs(
                 f"{name} has NaN or infinite values (as float32), the first in row {row} (rows count from 0): "
                 f"clean or scale the inputs first"
             )
-    return np.ascontiguousarray(array)
+    return Inputs(np.ascontiguousarray(array), layout, rows and layout is not None)
 
 
 def _what_is_held(array: np.ndarray, given: object) -> str:
@@ -98,16 +119,20 @@ def check_image_shape(image_shape: object) -> tuple[int, int, int] | None:
     return c, h, w
 
 
-def _arrange(name: str, x: np.ndarray, shape: tuple[int, int, int] | None, layout: str | None) -> np.ndarray:
-    """`x` as [N, F] or [N, C, H, W], perhaps a view; `shape` is the wanted (C, H, W)."""
+def _arrange(
+    name: str, x: np.ndarray, shape: tuple[int, int, int] | None, layout: str | None
+) -> tuple[np.ndarray, str | None]:
+    """`x` as [N, F] or [N, C, H, W], perhaps a view, and its layout; `shape` is the wanted (C, H, W)."""
     n = len(x)
     if x.ndim == 2 and shape is None:
-        return x
+        return x, None
     if x.ndim == 2 and shape is not None and x.shape[1] == math.prod(shape):
         c, h, w = shape
-        return x.reshape(n, h, w, c).transpose(0, 3, 1, 2) if layout == "NHWC" else x.reshape(n, c, h, w)
+        if layout == "NHWC":
+            return x.reshape(n, h, w, c).transpose(0, 3, 1, 2), "NHWC"
+        return x.reshape(n, c, h, w), "NCHW"
     if x.ndim == 3 and shape in (None, (1, *x.shape[1:])):
-        return x[:, None]
+        return x[:, None], "NCHW"
     if x.ndim == 4:
         c_first, c_last = x.shape[1:], (x.shape[3], *x.shape[1:3])  # (C, H, W) under either reading
         plausible = [s == shape if shape else s[0] in CHANNELS for s in (c_first, c_last)]
@@ -117,7 +142,7 @@ def _arrange(name: str, x: np.ndarray, shape: tuple[int, int, int] | None, layou
             )
         channels_last = layout == "NHWC" if layout else plausible[1]
         if shape is None or plausible[channels_last]:
-            return x.transpose(0, 3, 1, 2) if channels_last else x
+            return (x.transpose(0, 3, 1, 2), "NHWC") if channels_last else (x, "NCHW")
     wanted = f"image_shape={shape}" if shape else "(N, features), (N, H, W), (N, C, H, W) or (N, H, W, C)"
     raise DataError(f"{name} has shape {x.shape}, which does not fit {wanted}: reshape it or correct image_shape=")
 

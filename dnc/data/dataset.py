@@ -15,15 +15,17 @@ from dnc.card import fitted
 from dnc.config import canonical_json
 from dnc.data import arrays, labels, splits
 from dnc.data.augment import Augment, complete
-from dnc.errors import ArgumentError, DataError, check_int, short_repr
+from dnc.data.preprocessing import SCALES, Preprocessing, fit
+from dnc.errors import ArgumentError, DataError, check_choice, check_int, short_repr
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Arrays to search, train and test on. Treat them as read-only: the fingerprint is computed once.
 
-    Inputs are uint8 (divided by 255 on use) or float32 (used as they are), C-contiguous, shape [N, *input_shape]
-    with input_shape (C, H, W) or (features,). Labels are int64 [N] in [0, n_classes). The test set may be empty.
+    Inputs are uint8 (divided by 255 on use) or float32, C-contiguous, shape [N, *input_shape] with input_shape
+    (C, H, W) or (features,). Their values are those that were given; `prepared` has them as networks see them. Labels
+    are int64 [N] in [0, n_classes). The test set may be empty.
 
     `load_data` and `Dataset.from_arrays` make them.
 
@@ -34,6 +36,7 @@ class Dataset:
         augment: what to do to the train split's images in each epoch; None for nothing.
         classes: names of the classes; by default their numbers.
         split_seed: what the splits were drawn with.
+        preprocessing: how samples become what networks see; a model keeps it, and treats what it predicts alike.
 
     Raises:
         DataError: arrays that do not belong together.
@@ -55,6 +58,7 @@ class Dataset:
     augment: Augment | None = None
     classes: tuple[str, ...] = ()
     split_seed: int = 0
+    preprocessing: Preprocessing = None  # type: ignore[assignment]  # of samples that are as they should be
 
     def __post_init__(self) -> None:
         for split, x, y in self._splits():
@@ -70,6 +74,8 @@ class Dataset:
             raise DataError(f"augment={short_repr(self.augment)} does not fit samples of shape {self.input_shape}")
         if not self.classes:
             object.__setattr__(self, "classes", tuple(map(str, range(self.n_classes))))
+        preprocessing = self.preprocessing or self._as_it_is()
+        object.__setattr__(self, "preprocessing", replace(preprocessing, classes=self.classes))
 
     @classmethod
     def from_arrays(
@@ -94,8 +100,12 @@ class Dataset:
         n_val: int | None = None,
         n_test: int | None = None,
         classes: Sequence[str] = (),
+        scale: str = "auto",
     ) -> Dataset:
         """A data set from arrays in memory, which are copied.
+
+        What is done to the samples depends on their values, not on their type or container, is decided on the training
+        split alone, and is in `preprocessing`, which models keep: `predict` and `score` take the same arrays.
 
         Args:
             x, y: samples and labels to train on, and to take the validation set from where x_val is not given.
@@ -115,6 +125,11 @@ class Dataset:
             image_size: average the images down to this side, or (height, width).
             n_train, n_val, n_test: use only so many samples; smaller subsets are part of larger ones.
             classes: names of the classes 0 … K-1. Where y is text, it is numbered in this order.
+            scale: "auto" divides pixels (whole numbers 0 … 255 of images, or of rows that look like them) by 255,
+                leaves 0 and 1 as they are, and standardizes what else needs it: tables with a feature that exceeds 10,
+                is offset from 0 by more than 3 standard deviations, or stays below 0.1, and images on such scales.
+                "standardize" does so to every feature of a table, and to every channel of images. "none" divides uint8
+                by 255, whatever it holds, and uses all other numbers as they are.
 
         Raises:
             ArgumentError: a bad argument.
@@ -129,36 +144,33 @@ class Dataset:
         if not isinstance(name, str) or not name:
             raise ArgumentError(f"name={short_repr(name)} is not allowed: give a text")
         seed = check_int("split_seed", split_seed, 0)
+        check_choice("scale", scale, SCALES)
         for part, a, b in (("test", x_test, y_test), ("val", x_val, y_val)):
             if (a is None) != (b is None):
                 raise ArgumentError(f"x_{part} and y_{part} belong together: give both or neither")
 
-        def inputs(part: str, value: ArrayLike) -> np.ndarray:
-            clean = arrays.clean_inputs(part, value, image_shape, layout)
-            return clean if image_size is None else arrays.downsize(clean, image_size)
-
-        pool = inputs("x", x)
-        y_pool, class_names = labels.training_labels("y", y, len(pool), labels.check_class_names(classes))
+        read = arrays.read_inputs("x", x, image_shape, layout)
+        y_pool, class_names = labels.training_labels("y", y, len(read.x), labels.check_class_names(classes))
+        val: np.ndarray | slice = slice(0)
+        if x_val is None:
+            order = splits.sample_order(y_pool, seed, stratify)
+            train, val = splits.split(order, splits.validation_size(len(order), val_fraction), n_train, n_val)
+        else:
+            train = splits.subset(y_pool, "n_train", n_train, seed, stratify)
+        prepare = fit(
+            read, train, scale, image_size, own_statistics=isinstance(augment, Augment) and augment.mean != ()
+        )
 
         def inputs_and_labels(part: str, a: ArrayLike | None, b: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
             if a is None or b is None:
                 return pool[:0].copy(), y_pool[:0].copy()
-            values = inputs(f"x_{part}", a)
-            if values.dtype != pool.dtype or values.shape[1:] != pool.shape[1:]:
-                raise DataError(
-                    f"x_{part} holds {values.dtype} {values.shape[1:]}, x holds {pool.dtype} {pool.shape[1:]}: "
-                    f"give both in the same shape, type and scale"
-                )
+            values = prepare.inputs(f"x_{part}", a)
             return values, labels.known_labels(f"y_{part}", b, len(values), class_names)
 
+        pool = prepare.shrunk(prepare.encoded("x", read.x))
         tests, y_tests = inputs_and_labels("test", x_test, y_test)
-        if x_val is None:
-            order = splits.sample_order(y_pool, seed, stratify)
-            train, val = splits.split(order, splits.validation_size(len(pool), val_fraction), n_train, n_val)
-            vals, y_vals = pool, y_pool
-        else:
-            vals, y_vals = inputs_and_labels("val", x_val, y_val)
-            train = splits.subset(y_pool, "n_train", n_train, seed, stratify)
+        vals, y_vals = (pool, y_pool) if x_val is None else inputs_and_labels("val", x_val, y_val)
+        if x_val is not None:
             val = splits.subset(y_vals, "n_val", n_val, seed, stratify)
         test = splits.subset(y_tests, "n_test", n_test, seed, stratify)
         x_train = np.array(pool[train])  # copies, so that the caller's arrays may change
@@ -171,9 +183,10 @@ class Dataset:
             x_test=np.array(tests[test]),
             y_test=np.array(y_tests[test]),
             n_classes=len(class_names),
-            augment=complete(augment, flip, x_train),
+            augment=complete(augment, flip, prepare.scaled(x_train)),
             classes=class_names,
             split_seed=seed,
+            preprocessing=prepare,
         )
 
     @property
@@ -213,14 +226,42 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the content: shapes, dtypes and bytes of all splits, number of classes, augmentation."""
+        """SHA-256 (hex) of what a training sees: shapes, dtypes and bytes of the train and validation split, scaling,
+        number of classes, augmentation. Other test samples are the same data to train on.
+        """
         augment = None if self.augment is None else asdict(self.augment)
-        form = [[split, x.shape, x.dtype.str, y.dtype.str] for split, x, y in self._splits()]
-        digest = hashlib.sha256(canonical_json([form, self.n_classes, augment]).encode())
-        for _, x, y in self._splits():
+        no_test = self.x_test[:0], self.y_test[:0]  # data without test samples keeps the fingerprint that it always had
+        seen = (*self._splits()[:2], ("test", *no_test))
+        form = [[split, x.shape, x.dtype.str, y.dtype.str] for split, x, y in seen]
+        scaling = [[self.preprocessing.mean, self.preprocessing.std]] if self.preprocessing.mean else []
+        digest = hashlib.sha256(canonical_json([form, self.n_classes, augment, *scaling]).encode())
+        for _, x, y in seen:
             digest.update(x.data if x.size else b"")
             digest.update(y.data if y.size else b"")
         return digest.hexdigest()
+
+    def prepared(self) -> Dataset:
+        """The same samples as networks see them: scaled as `preprocessing` says.
+
+        >>> import dnc
+        >>> import numpy as np
+        >>> x = np.array([[1.0, 7000.0], [2.0, 9000.0]] * 5)
+        >>> data = dnc.Dataset.from_arrays(x, [0, 1] * 5)
+        >>> data.x_train.max(), data.prepared().x_train.max()
+        (np.float32(9000.0), np.float32(1.0))
+        """
+        return self._prepared
+
+    @cached_property
+    def _prepared(self) -> Dataset:
+        if not self.preprocessing.mean:
+            return self
+        scaled = {f"x_{split}": self.preprocessing.scaled(x) for split, x, _ in self._splits()}
+        return replace(self, preprocessing=None, **scaled)
+
+    def _as_it_is(self) -> Preprocessing:
+        encoding = "pixels" if self.x_train.dtype == np.uint8 else "numbers"
+        return Preprocessing(self.input_shape, "NCHW" if self.is_image else None, encoding=encoding)
 
     def flatten(self) -> Dataset:
         """The same samples as flat rows (N, features) without augmentation, as an MLP sees them.
@@ -239,7 +280,8 @@ class Dataset:
         return replace(self, augment=None, **rows)
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k != "_flat"}  # a view here, a second copy in a worker
+        # a view and what can be computed again here, second copies in a worker
+        return {k: v for k, v in self.__dict__.items() if k not in ("_flat", "_prepared")}
 
     def final(self) -> Dataset:
         """For the final training: train on the train and validation splits, "validate" on the test split.
@@ -259,9 +301,10 @@ class Dataset:
         )
 
     def describe(self) -> str:
-        """One line: name, sizes, shape, classes, augmentation."""
+        """One line: name, sizes, shape, classes, scaling, augmentation."""
         kind = f"{'x'.join(map(str, self.input_shape))} {self.x_train.dtype}"
-        extra = f", augmented ({self.augmentation_id})" if self.augment else ""
+        scaling = self.preprocessing.scaling()
+        extra = (f", {scaling}" if scaling else "") + (f", augmented ({self.augmentation_id})" if self.augment else "")
         sizes = f"{self.n_train:,} train / {self.n_val:,} val / {self.n_test:,} test"
         return f"{self.name}: {sizes}, {kind}, {self.n_classes} classes{extra}"
 

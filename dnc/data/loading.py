@@ -112,6 +112,7 @@ def load_data(
     *,
     layout: str | None = None,
     stratify: bool = True,
+    scale: str = "auto",
 ) -> Dataset:
     """A named data set, or the arrays `xtr ytr xte yte` of an `.npz` file (`xtr ytr` where it has no test set).
 
@@ -132,6 +133,8 @@ def load_data(
         download: fetch files that are absent, where there is a network.
         layout: "NCHW" or "NHWC", where the shape of a file's images does not tell.
         stratify: keep the proportions of the classes in every split and subset.
+        scale: "auto", "standardize" or "none", see `Dataset.from_arrays`. For a named set "auto" is "none": it is as in
+            the paper.
 
     Raises:
         ArgumentError: an unknown name or a bad argument.
@@ -156,6 +159,7 @@ def load_data(
         name, flip = entry.name, entry.flip
         if isinstance(augment, Augment) and augment.flip and not flip:
             raise ArgumentError(f"{name} is never flipped: give augment=True, or an Augment with flip=False")
+        scale = "none" if scale == "auto" else scale
         own = entry.sizes[1] / max(len(raw.x_train), sum(entry.sizes[:2]))
         fraction = own if val_fraction is None else val_fraction
     return Dataset.from_arrays(
@@ -176,6 +180,7 @@ def load_data(
         n_val=n_val,
         n_test=n_test,
         classes=raw.classes,
+        scale=scale,
     )
 
 

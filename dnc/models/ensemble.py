@@ -36,7 +36,11 @@ class Ensemble(HasCard):
     data: Dataset
 
     def predict_proba(self, x: ArrayLike) -> NDArray[np.float32]:
-        """Mean of the members' class probabilities, shape (N, n_classes), of samples, shape (N, ...)."""
+        """Mean of the members' class probabilities, shape (N, n_classes), of samples as `Model` takes them.
+
+        Raises:
+            DataError: samples of another shape or scale, or no numbers.
+        """
         return np.mean([m.predict_proba(x) for m in self.members], axis=0)
 
     def predict(self, x: ArrayLike) -> NDArray[np.int64]:
@@ -52,8 +56,7 @@ class Ensemble(HasCard):
         """Accuracy (fraction) of the vote on samples and their labels, as `Model.score` takes them.
 
         Raises:
-            ArgumentError: samples of another shape or type.
-            DataError: another number of labels, or a label of no class.
+            DataError: samples of another shape or scale, another number of labels, or a label of no class.
 
         >>> import dnc
         >>> from dnc.models.final_training import train_final

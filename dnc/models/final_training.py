@@ -42,7 +42,8 @@ def train_final(
     """
     epochs, seed = check_int("epochs", epochs, 1), check_int("seed", seed, 0)
     engine = engine_for(config, device)
-    final_data = (data.flatten() if isinstance(config.arch, MLP) else data).final()
+    prepared = data.prepared()
+    final_data = (prepared.flatten() if isinstance(config.arch, MLP) else prepared).final()
     bar = progress_bar(epochs, "epoch", label="final training") if progress else None
 
     def show(epoch: int, point: Epoch) -> None:
@@ -69,4 +70,5 @@ def train_final(
         network=outcome.model,
         augment=final_data.augment,
         engine=engine,
+        preprocessing=data.preprocessing,
     )

@@ -15,6 +15,7 @@ from dnc.card import Card, HasCard, accuracy, per_epoch
 from dnc.config import MLP, Config
 from dnc.data.dataset import Augment
 from dnc.data.foreign import as_array
+from dnc.data.preprocessing import Preprocessing
 from dnc.environment import versions
 from dnc.errors import ArgumentError, short_repr
 from dnc.files import json_ready
@@ -46,6 +47,8 @@ class Model(HasCard):
         network: the torch module, in evaluation mode.
         augment: the augmentation of the training data, whose mean and std normalize images before a prediction.
         engine: how predictions are computed.
+        preprocessing: what is done to samples, as it was done to the training samples; None for a model of an earlier
+            version, which divides uint8 by 255 and uses floats as they are.
 
     >>> import dnc, tempfile
     >>> from dnc.models.final_training import train_final
@@ -71,15 +74,19 @@ class Model(HasCard):
     network: Network
     augment: Augment | None
     engine: Engine
+    preprocessing: Preprocessing | None = None
 
     def predict_proba(self, x: ArrayLike) -> NDArray[np.float32]:
-        """Class probabilities, shape (N, n_classes), of samples as the data set holds them, shape (N, ...).
+        """Class probabilities, shape (N, n_classes), of samples as `Dataset.from_arrays` took them, shape (N, ...).
+
+        Arrays, tables and tensors of any type are treated as those to train on were: the same layout, the same scaling.
+        So are the samples that the data set holds.
 
         Raises:
-            ArgumentError: samples of another shape or type.
-            DataError: what cannot be an array.
+            DataError: samples of another shape or scale, or no numbers.
         """
-        logits = predict_logits(self.network, as_array("x", x), self.engine, self.augment)
+        samples = as_array("x", x) if self.preprocessing is None else self.preprocessing.apply("x", x)
+        logits = predict_logits(self.network, samples, self.engine, self.augment)
         # softmax without overflow; `initial` lets the maximum of no samples pass
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -88,8 +95,7 @@ class Model(HasCard):
         """Predicted class numbers, shape (N,), of samples, shape (N, ...); `classes` has their names.
 
         Raises:
-            ArgumentError: samples of another shape or type.
-            DataError: what cannot be an array.
+            DataError: samples of another shape or scale, or no numbers.
         """
         return self.predict_proba(x).argmax(axis=1)
 
@@ -99,8 +105,7 @@ class Model(HasCard):
         The labels are class numbers or the names in `classes`, in any form that `Dataset.from_arrays` takes.
 
         Raises:
-            ArgumentError: samples of another shape or type.
-            DataError: another number of labels, or a label of no class.
+            DataError: samples of another shape or scale, another number of labels, or a label of no class.
         """
         return accuracy_on(self.predict(x), y, self.classes)
 
@@ -117,6 +122,7 @@ class Model(HasCard):
             "t_tr": self.t_tr,
             "curve": [(e.train_loss, e.val_loss, e.val_acc, e.seconds) for e in self.curve],
             "augment": None if self.augment is None else _augment_to_dict(self.augment),
+            "preprocessing": None if self.preprocessing is None else self.preprocessing.to_dict(),
             "versions": versions(),
             "machine": machine_name(self.engine),
         }
@@ -166,7 +172,8 @@ def load_model(folder: str | Path, device: str = "auto") -> Model:
         classes = tuple(map(str, meta.get("classes", range(n_classes))))
         curve = tuple(Epoch(*map(_float_or_nan, point)) for point in meta.get("curve", []))
         augment = _augment_from_dict(meta.get("augment"))
-    except (KeyError, TypeError, ArgumentError) as error:
+        preprocessing = _preprocessing_from_dict(meta.get("preprocessing"), network.input_shape)
+    except (KeyError, TypeError, ValueError, OverflowError, ArgumentError) as error:
         raise ModelError(f"{DESCRIPTION} in {short_repr(str(folder))} is damaged: save the model again") from error
     return Model(
         config=config,
@@ -179,6 +186,7 @@ def load_model(folder: str | Path, device: str = "auto") -> Model:
         network=network,
         augment=augment,
         engine=engine_for(config, device),
+        preprocessing=preprocessing,
     )
 
 
@@ -194,6 +202,15 @@ def engine_for(config: Config, device: str) -> Engine:
 def _float_or_nan(value: object) -> float:
     """A number that `json_ready` may have turned into None."""
     return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+def _preprocessing_from_dict(value: Any, input_shape: tuple[int, ...]) -> Preprocessing | None:
+    if value is None:  # of an earlier version
+        return None
+    preprocessing = Preprocessing.from_dict(value)
+    if math.prod(preprocessing.image_shape or preprocessing.shape) != math.prod(input_shape):
+        raise ArgumentError(f"shape={preprocessing.shape} does not fit the network's {input_shape}")
+    return preprocessing
 
 
 def _augment_to_dict(augment: Augment) -> dict[str, Any]:

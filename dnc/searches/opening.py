@@ -178,10 +178,10 @@ def family_view(data: Dataset, space: Space) -> Dataset:
         ArgumentError: a CNN space on flat data.
     """
     if space.family == "mlp":
-        return data.flatten()
+        return data.prepared().flatten()
     if not data.is_image:
         raise ArgumentError(
             f"data {data.name!r} has flat samples of {data.n_features} numbers, but a CNNSpace needs "
             "images: load it with image_shape=(channels, height, width), or search an MLPSpace"
         )
-    return data
+    return data.prepared()

@@ -31,7 +31,7 @@ def table(offset: float = 0.0, spread: float = 1.0) -> Dataset:
     y = np.arange(N) % 4
     x = 1.5 * rng.normal(size=(4, SIDE * SIDE))[y] + 2 * rng.normal(size=(N, SIDE * SIDE))
     x = x * spread ** np.linspace(-1, 1, SIDE * SIDE) + offset
-    return Dataset.from_arrays(x.astype(np.float32).reshape(N, SIDE, SIDE), y, n_val=N // 2)
+    return Dataset.from_arrays(x.astype(np.float32).reshape(N, SIDE, SIDE), y, n_val=N // 2, scale="none")
 
 
 def accuracy(network: Network, data: Dataset, engine: Engine) -> float:
