@@ -21,7 +21,7 @@ from dnc.searches.sweep import Sweep
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs"
 WCS = (0.0, 0.1, 1.0, 10.0)  # what is searched for
-SHOWN = (0.0, 0.01, 0.1, 1.0)  # what is marked: the best at these of all trials, which is sound below the largest aim
+SHOWN = (0.0, 0.01, 0.1)  # what is marked: the best at these of all trials, which is sound below the largest aim
 THEMES = {  # background, text, secondary text, grid
     "light": (PAPER, INK, MUTED, GRID),
     "dark": ("#0d1117", "#e6edf3", "#9198a1", "#2a3038"),  # those of GitHub's dark pages
@@ -50,15 +50,14 @@ def draw(sweep: Sweep, theme: str) -> Picture:
         axes.scatter(trials["t_tr"], trials["val_acc"], s=13, color=muted, alpha=0.5, linewidths=0)
         for wc, b in best.items():
             color = _seen_on(paper, wc_color(wc))
-            left = wc >= 0.1  # the cheap ones have room beside them, the others above
             axes.scatter(b.t_tr, b.val_acc, s=95, marker=wc_marker(wc), color=color, edgecolors=paper, zorder=4)
             axes.annotate(
                 f"$w_c$ = {wc:g}\n{b.val_acc:.1%}, {1000 * b.t_tr:.3g} ms",
                 (b.t_tr, b.val_acc),
-                xytext=(-9, 2) if left else (0, 8),
+                xytext=(0, 8),
                 textcoords="offset points",
-                ha="right" if left else "center",
-                va="center" if left else "bottom",
+                ha="center",
+                va="bottom",
                 color=color,
                 fontweight="bold",
                 linespacing=1.3,
