@@ -75,7 +75,7 @@ DATA: list[tuple[str, Call, tuple[str, ...]]] = [
     ("one-hot labels", arrays(X, np.eye(4)[Y]), ("shape (40, 4)", "argmax(1)")),
     ("objects as labels", arrays(X, np.array([None] * 40)), ("Python objects",)),
     ("unknown test label", arrays(x_test=X, y_test=Y + 1), ("label 4", "0 to 3")),
-    ("test of another shape", arrays(x_test=X[:, :3], y_test=Y), ("(3,)", "(6,)")),
+    ("test of another shape", arrays(x_test=X[:, :3], y_test=Y), ("(40, 3)", "(N, 6)")),
     ("test without labels", arrays(x_test=X), ("give both or neither",)),
     ("labels without test", arrays(y_val=Y), ("give both or neither",)),
     ("empty validation set", arrays(val_fraction=0.0), ("val_fraction=0",)),

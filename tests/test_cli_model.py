@@ -199,7 +199,6 @@ def test_show_says_where_a_search_was_aimed_and_what_it_found(capsys: pytest.Cap
 USAGE = [
     (["refit"], "ID"),
     (["refit", "kept.db", "ID"], "--output"),
-    (["refit", "kept.db", "ID", "-o", "m"], "--n-test"),  # other data than the search's
     (["refit", "kept.db", "ID", "-o", "m", *DIGITS, "--split-seed", "1"], "is not the data of search"),
     (["refit", "kept.db", "ID", "-o", "m", *DIGITS, "--data", "mnists"], "did you mean 'mnist'?"),
     (["refit", "kept.db", "ID", "-o", "m", *DIGITS, "--rank", "0"], "--rank=0"),
@@ -215,13 +214,13 @@ USAGE = [
     (["plot", "kept.db", "ID", "-o", "no/such/x.png"], "create it first"),
     (["plot", "kept.db", "ID", "-o", "x.png", "--penalty", "flops"], "penalty='flops'"),
     (["test", "model", "digitz"], "did you mean 'digits'?"),
-    (["test", "model", "few.npz"], "the model takes samples of shape (N, 64)"),
     (["test", "model", "two.npz"], "has the classes 0, 1, the model has 0, 1, 2, 3, 4 … (10 in all)"),
-    (["predict", "model", "few.npy", "-o", "out.csv"], "the model takes samples of shape (N, 64)"),
     (["predict", "model", "few.npy", "-o", "kept.db"], "--force"),
     (["predict", "model", "few.txt", "-o", "out.csv"], ".npz, .npy or .csv"),
 ]
 FAILED = [
+    (["test", "model", "few.npz"], "the training samples (N, 1, 8, 8)"),
+    (["predict", "model", "few.npy", "-o", "out.csv"], "the training samples (N, 1, 8, 8)"),
     (["refit", "ID", "-o", "m"], "'trials.db' does not exist"),
     (["refit", "kept.db", "zzz", "-o", "m"], "search 'zzz' is not in"),
     (["refit", "kept.db", "", "-o", "m"], "is ambiguous"),

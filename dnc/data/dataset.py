@@ -165,6 +165,8 @@ class Dataset:
             if a is None or b is None:
                 return pool[:0].copy(), y_pool[:0].copy()
             values = prepare.inputs(f"x_{part}", a)
+            if not len(values):
+                raise DataError(f"x_{part} has shape {values.shape}, no sample: give some, or leave it out")
             return values, labels.known_labels(f"y_{part}", b, len(values), class_names)
 
         pool = prepare.shrunk(prepare.encoded("x", read.x))

@@ -25,7 +25,7 @@ RNG = np.random.default_rng(0)
 N = 300
 Y = np.arange(N) % 3
 HOT = np.eye(3, dtype=np.uint8)[Y].repeat(4, axis=1)
-COLOURS = np.clip(RNG.normal(100, 30, (N, 6, 6, 3)) + 60 * np.eye(3)[Y][:, None, None], 0, 255).round().astype(int)
+COLORS = np.clip(RNG.normal(100, 30, (N, 6, 6, 3)) + 60 * np.eye(3)[Y][:, None, None], 0, 255).round().astype(int)
 
 
 def trained(data: Dataset, arch: Architecture, epochs: int = 8) -> Model:
@@ -35,12 +35,12 @@ def trained(data: Dataset, arch: Architecture, epochs: int = 8) -> Model:
 
 @pytest.mark.parametrize("arch", [MLP((20,)), CNN((6, 8), pools=(1,))], ids=["mlp", "cnn"])
 def test_channels_last_scores_at_prediction_as_at_loading(arch: Architecture, tmp_path: Path) -> None:
-    data = Dataset.from_arrays(COLOURS[:200], Y[:200], COLOURS[200:], Y[200:])
+    data = Dataset.from_arrays(COLORS[:200], Y[:200], COLORS[200:], Y[200:])
     model = trained(data, arch)
     assert model.test_acc > 0.9
     loaded = load_model(model.save(tmp_path), device="cpu")
     assert loaded.preprocessing == model.preprocessing == data.preprocessing
-    x = COLOURS[200:]
+    x = COLORS[200:]
     forms: list[Any] = [x, x.astype(np.uint8), x.astype(float), torch.tensor(x), x.tolist(), data.x_test]
     for judge in (model, loaded, Ensemble((model, loaded), data)):
         assert {judge.score(form, Y[200:]) for form in forms} == {model.test_acc}

@@ -52,7 +52,7 @@ def test_an_old_store_still_serves_as_a_cache(old: Path, monkeypatch: pytest.Mon
     """The names of configs must never change: otherwise old trials would be trained again."""
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (60, 6), dtype=np.uint8), np.arange(60) % 3
-    data = dnc.Dataset.from_arrays(x, y, name="sixty").flatten()
+    data = dnc.Dataset.from_arrays(x, y, name="sixty", scale="none").flatten()
     with open_store(old) as store:
         rows = store._all("SELECT config, engine FROM trainings")
         monkeypatch.setattr(engine, "VERSIONS", {})  # its engine is of an earlier version
