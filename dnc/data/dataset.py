@@ -169,7 +169,8 @@ class Dataset:
                 raise DataError(f"x_{part} has shape {values.shape}, no sample: give some, or leave it out")
             return values, labels.known_labels(f"y_{part}", b, len(values), class_names)
 
-        pool = prepare.shrunk(prepare.encoded("x", read.x))
+        # a validation sample may well exceed the training samples: the pool is on one scale, whatever its numbers are
+        pool = prepare.shrunk(replace(prepare, high=math.inf).encoded("x", read.x))
         tests, y_tests = inputs_and_labels("test", x_test, y_test)
         vals, y_vals = (pool, y_pool) if x_val is None else inputs_and_labels("val", x_val, y_val)
         if x_val is not None:

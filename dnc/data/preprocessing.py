@@ -22,6 +22,7 @@ PICTURE = 64  # rows of fewer numbers are not taken for pictures
 LARGE, FAINT = 10.0, 0.1  # a table is on the scale of a network's weights if its entries are between these
 FAR = 3.0  # standard deviations between the mean and 0 that make an offset
 ROUNDING = 1e-6  # relative: what differs by less is constant, as float32 holds it
+FINITE = -float(np.finfo(np.float32).max), float(np.finfo(np.float32).max)
 CHUNK = 2**22  # numbers turned into float64 at a time
 SAME = "give the same shape, type and scale"
 
@@ -152,7 +153,8 @@ class Preprocessing:
             groups = part.reshape(len(part), len(mean), -1)
             with np.errstate(over="ignore"):
                 out[start : start + len(part)] = ((groups - mean) / std).reshape(part.shape)
-        return out
+        # what lies beyond float32 after the division is as far out as there are numbers, and not infinite
+        return np.clip(out, *FINITE, out=out)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -213,7 +215,7 @@ def fit(
     """The preprocessing for samples, decided on those to train on.
 
     Args:
-        read: the samples, and how they were laid out.
+        read: all samples, and how they were laid out.
         rows: index of those to train on.
         scale: "none" divides uint8 by 255 and leaves other numbers as they are. "standardize" gives each feature (each
             channel of images) mean 0 and standard deviation 1. "auto" takes pixels for pixels, whatever their type;
@@ -228,6 +230,7 @@ def fit(
         raise ArgumentError("scale='standardize' and an Augment with mean and std are not allowed together: give one")
     train = read.x[rows]
     pixels = train.dtype == np.uint8 if scale == "none" else scale == "auto" and _are_pixels(train)
+    pixels = pixels and _all_bytes(read.x)  # one number beyond them, in whatever split, and they are counts
     plain = Preprocessing(train.shape[1:], read.layout, read.rows, encoding="pixels" if pixels else "numbers")
     train = plain.encoded("x", train)
     if image_size is not None:
@@ -251,13 +254,18 @@ class _Columns(NamedTuple):
 
 def _are_pixels(x: np.ndarray) -> bool:
     """Whether samples are pictures of whole numbers 0 … 255."""
-    if x.max(initial=0) < BRIGHT or not (x.dtype == np.uint8 or all(_are_bytes(part).all() for _, part in _chunks(x))):
+    if x.max(initial=0) < BRIGHT or not _all_bytes(x):
         return False
     if x.ndim == 4:
         return True
     columns = _columns(x)
     like_a_table = columns.binary | (np.abs(columns.mean) > FAR * columns.std)
     return len(columns.mean) >= PICTURE and 2 * like_a_table[columns.varies].sum() <= columns.varies.sum()
+
+
+def _all_bytes(x: np.ndarray) -> bool:
+    """Whether there are whole numbers 0 … 255 only."""
+    return x.dtype == np.uint8 or all(_are_bytes(part).all() for _, part in _chunks(x))
 
 
 def _scaling(x: np.ndarray, *, auto: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:

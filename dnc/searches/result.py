@@ -141,8 +141,9 @@ class SearchResult(HasCard):
         The errors are those of the column `f_se`. Accuracies on the same validation samples err alike, so that
         differences are known better than this says.
         """
-        best = int(self.table.order(self.objective)[0])
-        return self.trials.iloc[self.table.within_error(self.objective, best, self.n_val)].sort_values("f")
+        order = self.table.order(self.objective)
+        near = self.table.within_error(self.objective, int(order[0]), self.n_val) if len(order) else []
+        return self.trials.iloc[near].sort_values("f")
 
     @property
     def steps(self) -> pd.DataFrame:

@@ -42,7 +42,10 @@ class TrialTable:
             earlier = first.setdefault(visit.trial.key, visit)
             if visit.trial.ok and not earlier.trial.ok:  # another search trained what this one pruned
                 first[visit.trial.key] = visit
-            elif visit.trial.ok and earlier.trial.reading is Reading.SCREENED:  # another confirmed its t_tr
+            elif visit.trial.ok and (earlier.trial.reading, visit.trial.reading) == (
+                Reading.SCREENED,
+                Reading.CONFIRMED,
+            ):
                 first[visit.trial.key] = replace(earlier, trial=visit.trial)
         self.visits = tuple(first.values())
         self.val_acc = np.array([v.trial.val_acc if v.trial.ok else np.nan for v in self.visits])

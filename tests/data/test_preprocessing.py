@@ -242,3 +242,21 @@ def test_preprocessing_travels_with_the_data() -> None:
     final = data.prepared().final()
     np.testing.assert_array_equal(final.x_train[: data.n_train], data.prepared().x_train)  # no new statistics
     assert dataclasses.replace(data, name="other").preprocessing == data.preprocessing
+
+
+@pytest.mark.parametrize("row", range(0, 40, 3))
+@pytest.mark.parametrize("scale", ["auto", "standardize", "none"])
+def test_one_large_number_is_data_in_whatever_split_it_falls(row: int, scale: str) -> None:
+    """Among 0 and 1, or among counts up to 255: it used to be refused where it fell in the validation split."""
+    rng = np.random.default_rng(0)
+    for x, value in ((rng.integers(0, 2, (40, 10)).astype(float), 200), (rng.integers(0, 256, (40, 80)), 300)):
+        x[row, 3] = value
+        data = Dataset.from_arrays(x, np.arange(40) % 2, scale=scale)
+        assert (data.n_train, data.n_val) == (32, 8)
+        assert max(data.x_train.max(), data.x_val.max()) == value
+
+
+def test_what_scaling_would_make_infinite_stays_finite() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2)) * (1e-30, 1e3)
+    data = Dataset.from_arrays(x, np.arange(40) % 2)
+    assert np.isfinite(data.preprocessing.apply("x", np.array([[1e10, 0.0], [-1e10, 0.0]]))).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -15,6 +16,7 @@ import dnc
 from dnc.config import MLP, Config, Training, content_hash
 from dnc.objective import Objective
 from dnc.searches.confirming import within_reach
+from dnc.searches.table import TrialTable
 from dnc.training.clock import Timing, timed_config
 from dnc.trial import Reading, Trial
 
@@ -166,3 +168,10 @@ def test_a_stage_function_confirms_too(clock: NoisyClock) -> None:
     assert second.best.trial.reading is Reading.CONFIRMED
     assert seen[0].trial.reading is Reading.SCREENED
     assert Reading.CONFIRMED in {visit.trial.reading for visit in seen}
+
+
+def test_nothing_is_within_the_error_of_no_trial() -> None:
+    result = tiny(wc=0.1, penalty="n_params", n1=1, n2=0)
+    nothing = replace(result, visits=(), table=TrialTable(()))
+    assert len(nothing.within_error) == 0
+    assert list(nothing.within_error.columns) == list(result.within_error.columns)
